@@ -1,0 +1,44 @@
+# `make demo` and `make test` set up everything they need on a fresh Debian or Ubuntu with Python 3.11 or newer.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := all
+
+.PHONY: setup system demo test lint bench fuzz clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   set up, then read, verify and match an emulated citizen card"
+	@echo "make test   set up, then lint, types, import contracts and all tests"
+	@echo "make lint   ruff, mypy --strict, import-linter"
+	@echo "make bench  benchmarks, JSON kept in out/bench"
+
+system:
+	@scripts/setup-system
+
+$(STAMP): pyproject.toml scripts/setup-python | system
+	@scripts/setup-python "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+setup: $(STAMP)
+
+demo: setup
+	@mkdir -p out/demo
+	$(BIN)/idverify demo --out out/demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: lint
+	$(BIN)/python -m pytest
+
+bench: setup
+	@mkdir -p out/bench
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only --benchmark-json=out/bench/latest.json
+
+clean:
+	rm -rf $(VENV) out dist build

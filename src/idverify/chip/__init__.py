@@ -1,0 +1,1 @@
+"""The chip: transport, protocols, files and trust."""

@@ -1,0 +1,1 @@
+"""Access to the chip and proofs of its genuineness: BAC, PACE, active, chip and terminal authentication."""

@@ -1,0 +1,1 @@
+"""Trust: certificates, lists, paths and passive authentication."""

@@ -1,0 +1,1 @@
+"""Ways to a card: one narrow protocol, several carriers."""

@@ -1,0 +1,1 @@
+"""Cryptographic primitives of the field, over pyca/cryptography where it has them."""

@@ -1,0 +1,196 @@
+"""Evidence: what was checked, how it came out, and why (after BSI TR-03135-1).
+
+A report is not a verdict: ``bool(report)`` raises. Only a policy (:mod:`idverify.decision`) turns evidence into a
+decision.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+
+class CheckStatus(enum.StrEnum):
+    """How a check came out, in the words of BSI TR-03135."""
+
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    UNDETERMINED = "undetermined"
+    NOT_SUPPORTED = "not-supported"
+    NOT_PERFORMED = "not-performed"
+    ABORTED = "aborted"
+
+
+class CheckId(enum.StrEnum):
+    """Names of the checks, as they stand in reports and policies."""
+
+    ACCESS_PACE = "access.pace"
+    ACCESS_BAC = "access.bac"
+    SOD_SIGNATURE = "pa.sod.signature"
+    DSC_CHAIN = "pa.dsc.chain"
+    DSC_VALIDITY = "pa.dsc.validity"
+    DSC_REVOCATION = "pa.dsc.revocation"
+    DG_HASH = "pa.dg.hash"
+    COM_SOD = "pa.com-sod"
+    ISSUER_MRZ = "pa.issuer-mrz"
+    CARD_SECURITY = "pa.card-security"
+    CHIP_AUTHENTICATION = "chip.ca"
+    ACTIVE_AUTHENTICATION = "chip.aa"
+    TERMINAL_AUTHENTICATION = "terminal.ta"
+    DOCUMENT_VALIDITY = "document.validity"
+    CCCD_CONSISTENCY = "cccd.consistency"
+    FACE_MATCH = "face.match"
+    FACE_PAD = "face.pad"
+    FACE_QUALITY = "face.quality"
+    FINGER_MATCH = "finger.match"
+    FINGER_QUALITY = "finger.quality"
+    ONLINE_DS = "online.ds"
+
+
+class Reason(enum.StrEnum):
+    """Stable machine codes for why a check came out as it did. Codes are added, never renamed."""
+
+    OK = "ok"
+    # access
+    FALLBACK_FROM_PACE = "fallback-from-pace"
+    NOT_OFFERED = "not-offered"
+    WRONG_PASSWORD = "wrong-password"  # noqa: S105 - a reason code
+    # passive authentication
+    SOD_MISSING = "sod-missing"
+    SOD_MALFORMED = "sod-malformed"
+    SIGNATURE_INVALID = "signature-invalid"
+    DIGEST_MISMATCH = "digest-mismatch"
+    SIGNER_NOT_FOUND = "signer-not-found"
+    ALGORITHM_UNSUPPORTED = "algorithm-unsupported"
+    CSCA_NOT_FOUND = "csca-not-found"
+    CHAIN_INVALID = "chain-invalid"
+    CERTIFICATE_MALFORMED = "certificate-malformed"
+    KEY_USAGE = "key-usage"
+    NOT_YET_VALID = "not-yet-valid"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    NO_CRL = "no-crl"
+    CRL_STALE = "crl-stale"
+    HASH_MISMATCH = "hash-mismatch"
+    HASH_NOT_IN_SOD = "hash-not-in-sod"
+    NOT_READ = "not-read"
+    FILE_MALFORMED = "file-malformed"
+    COM_MISSING = "com-missing"
+    COM_SOD_DIFFER = "com-sod-differ"
+    COUNTRY_MISMATCH = "country-mismatch"
+    # chip
+    KEY_NOT_VOUCHED = "key-not-vouched"
+    KEY_MISSING = "key-missing"
+    CHIP_PROOF_INVALID = "chip-proof-invalid"
+    CHIP_REFUSED = "chip-refused"
+    # document
+    DATE_UNREADABLE = "date-unreadable"
+    FIELDS_DIFFER = "fields-differ"
+    CHECK_DIGIT = "check-digit"
+    # biometrics
+    ABOVE_THRESHOLD = "above-threshold"
+    BELOW_THRESHOLD = "below-threshold"
+    NO_PORTRAIT = "no-portrait"
+    NO_FACE = "no-face"
+    SEVERAL_FACES = "several-faces"
+    POOR_QUALITY = "poor-quality"
+    NOT_CALIBRATED = "not-calibrated"
+    SAMPLE_MISSING = "sample-missing"
+    IMAGE_UNREADABLE = "image-unreadable"
+    # general
+    NOT_REQUESTED = "not-requested"
+    NOT_IMPLEMENTED = "not-implemented"
+    READ_ERROR = "read-error"
+    SERVICE_UNREACHABLE = "service-unreachable"
+    SERVICE_REJECTED = "service-rejected"
+    CANCELLED = "cancelled"
+
+
+_NO_EVIDENCE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """The outcome of one check.
+
+    Attributes:
+        check: what was checked.
+        status: how it came out.
+        reason: why, as a stable code.
+        subject: what it was about (``DG2``, a certificate's subject); never holder data.
+        evidence: further facts as text (algorithm, key identifier, dates); never holder data.
+    """
+
+    check: CheckId
+    status: CheckStatus
+    reason: Reason = Reason.OK
+    subject: str | None = None
+    evidence: Mapping[str, str] = field(default=_NO_EVIDENCE)
+
+    def __post_init__(self) -> None:
+        if self.status is CheckStatus.FAILED and self.reason is Reason.OK:
+            raise ValueError("a failed check needs a reason")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this result."""
+        result: dict[str, Any] = {"check": self.check.value, "status": self.status.value, "reason": self.reason.value}
+        if self.subject is not None:
+            result["subject"] = self.subject
+        if self.evidence:
+            result["evidence"] = dict(self.evidence)
+        return result
+
+
+_WORST_FIRST = (
+    CheckStatus.FAILED,
+    CheckStatus.ABORTED,
+    CheckStatus.UNDETERMINED,
+    CheckStatus.NOT_PERFORMED,
+    CheckStatus.NOT_SUPPORTED,
+    CheckStatus.SUCCESSFUL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationReport:
+    """All results of one document, in the order in which they were made.
+
+    Attributes:
+        checks: the results.
+        trust_store_id: identity of the trust store's content that was used.
+        verified_at: the inspection time that validity was judged at (time zone aware).
+    """
+
+    checks: tuple[CheckResult, ...]
+    trust_store_id: str
+    verified_at: datetime
+
+    def results(self, check: CheckId) -> tuple[CheckResult, ...]:
+        """Every result of that check (data group hashes have one a group)."""
+        return tuple(c for c in self.checks if c.check is check)
+
+    def status(self, check: CheckId) -> CheckStatus:
+        """The worst status among the results of that check; NOT_PERFORMED where there is none."""
+        found = {c.status for c in self.checks if c.check is check}
+        return next((s for s in _WORST_FIRST if s in found), CheckStatus.NOT_PERFORMED)
+
+    def with_checks(self, more: Iterable[CheckResult]) -> VerificationReport:
+        """A report with further results at its end."""
+        return VerificationReport(
+            checks=(*self.checks, *more), trust_store_id=self.trust_store_id, verified_at=self.verified_at
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this report."""
+        return {
+            "checks": [c.to_dict() for c in self.checks],
+            "trust_store": self.trust_store_id,
+            "verified_at": self.verified_at.isoformat(),
+        }
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a report has no truth value; apply a policy")
