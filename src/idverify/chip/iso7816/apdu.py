@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from idverify.errors import MalformedDataError
 
@@ -144,3 +144,21 @@ class ResponseAPDU:
         if len(apdu) < 2:
             raise MalformedDataError(f"response APDU: expected at least 2 bytes, got {len(apdu)}")
         return cls(bytes(apdu[:-2]), int.from_bytes(apdu[-2:], "big"))
+
+
+class CardChannel(Protocol):
+    """A layer that carries APDUs; layers wrap layers.
+
+    The protocols in :mod:`idverify.chip.access` see nothing else of the card. Every status word is returned, none
+    raises: the caller knows what it means.
+    """
+
+    def send(self, command: CommandAPDU) -> ResponseAPDU:
+        """Send one command and return the card's whole answer.
+
+        Raises:
+            TransportError: the way to the card is broken.
+            SecureMessagingError: a layer below protects the exchange, and the answer does not verify.
+            MalformedDataError: the answer is no response APDU.
+        """
+        ...
