@@ -129,7 +129,7 @@ class CheckResult:
     status: CheckStatus
     reason: Reason = Reason.OK
     subject: str | None = None
-    evidence: Mapping[str, str] = field(default=_NO_EVIDENCE)
+    evidence: Mapping[str, str] = field(default_factory=lambda: _NO_EVIDENCE, hash=False)
 
     def __post_init__(self) -> None:
         if self.status is CheckStatus.FAILED and self.reason is Reason.OK:

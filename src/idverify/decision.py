@@ -1,0 +1,379 @@
+"""From evidence to a decision: policies.
+
+A policy names the checks that it asks for and says what follows when one fails, could not be carried out, or is not
+supported by the document. The worst consequence decides. No check that was not performed ever counts as passed.
+"""
+
+from __future__ import annotations
+
+import enum
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
+
+from idverify.errors import PolicyError
+from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
+
+E = TypeVar("E", bound=enum.StrEnum)
+
+
+class Outcome(enum.StrEnum):
+    """What the counter should do."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    REVIEW = "review"
+    INCONCLUSIVE = "inconclusive"
+
+
+_SEVERITY: Final = {Outcome.ACCEPT: 0, Outcome.REVIEW: 1, Outcome.INCONCLUSIVE: 2, Outcome.REJECT: 3}
+_MISSING: Final = {CheckStatus.UNDETERMINED, CheckStatus.NOT_PERFORMED, CheckStatus.ABORTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome of a policy.
+
+    Attributes:
+        outcome: what to do.
+        policy: identity of the policy that decided.
+        reasons: what led there, worst first, as ``check: reason`` with the subject where there is one; empty for a
+            clean accept.
+    """
+
+    outcome: Outcome
+    policy: str
+    reasons: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this decision."""
+        return {"outcome": self.outcome.value, "policy": self.policy, "reasons": list(self.reasons)}
+
+
+class ScoreLike(Protocol):
+    """What a policy needs to know of a comparison."""
+
+    @property
+    def modality(self) -> str:
+        """``face`` or ``finger``."""
+        ...
+
+    @property
+    def fmr(self) -> float | None:
+        """False match rate at this score, from a measured table; None where the model has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """What one check must show.
+
+    Attributes:
+        check: the check.
+        failed: consequence of ``failed``.
+        missing: consequence of ``undetermined``, ``not-performed`` and ``aborted``.
+        unsupported: consequence of ``not-supported``: the document does not offer it.
+    """
+
+    check: CheckId
+    failed: Outcome = Outcome.REJECT
+    missing: Outcome = Outcome.INCONCLUSIVE
+    unsupported: Outcome = Outcome.INCONCLUSIVE
+
+    def consequence(self, status: CheckStatus) -> Outcome:
+        """What follows from a status."""
+        if status is CheckStatus.SUCCESSFUL:
+            return Outcome.ACCEPT
+        if status is CheckStatus.FAILED:
+            return self.failed
+        return self.unsupported if status is CheckStatus.NOT_SUPPORTED else self.missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A named set of requirements.
+
+    Attributes:
+        id: its name in reports.
+        requirements: one a check.
+        groups: data groups whose own hash must be successful (``DG1``, ``DG2``); any other group that was read must
+            not fail either.
+        face_fmr: highest false match rate at which a face counts as matched, 0 … 1; None where no face is asked for.
+        finger_fmr: the same for fingerprints.
+        no_match: consequence of a face or finger below its threshold.
+        chip_proof: whether a proof by the chip's own key must have succeeded where the signed data offer one.
+        chip_proof_absent: consequence where the signed data offer none.
+    """
+
+    id: str
+    requirements: tuple[Requirement, ...]
+    groups: tuple[str, ...] = ("DG1", "DG2")
+    face_fmr: float | None = 1e-4
+    finger_fmr: float | None = None
+    no_match: Outcome = Outcome.REJECT
+    chip_proof: bool = True
+    chip_proof_absent: Outcome = Outcome.ACCEPT
+    _by_check: Mapping[CheckId, Requirement] = field(init=False, repr=False, compare=False, hash=False)
+
+    def __post_init__(self) -> None:
+        table = {r.check: r for r in self.requirements}
+        if len(table) != len(self.requirements):
+            raise PolicyError(f"policy {self.id!r}: a check is required twice")
+        for name, rate in (("face_fmr", self.face_fmr), ("finger_fmr", self.finger_fmr)):
+            if rate is not None and not 0 < rate < 1:
+                raise PolicyError(f"policy {self.id!r}: {name} must lie between 0 and 1, got {rate}")
+        object.__setattr__(self, "_by_check", table)
+
+    def decide(self, report: VerificationReport, scores: Sequence[ScoreLike] = ()) -> Decision:
+        """Apply the policy to the evidence."""
+        found = sorted(self._consequences(report, scores), key=lambda item: -_SEVERITY[item[0]])
+        outcome = found[0][0] if found else Outcome.ACCEPT
+        return Decision(outcome, self.id, tuple(dict.fromkeys(text for _, text in found)))
+
+    def _consequences(self, report: VerificationReport, scores: Sequence[ScoreLike]) -> Iterator[tuple[Outcome, str]]:
+        for requirement in self.requirements:
+            yield from self._of_check(requirement, report)
+        for group in self.groups:
+            results = [c for c in report.results(CheckId.DG_HASH) if c.subject == group]
+            if not any(c.status is CheckStatus.SUCCESSFUL for c in results):
+                failed = any(c.status is CheckStatus.FAILED for c in results)
+                reason = results[0].reason if results else Reason.NOT_READ
+                yield (
+                    Outcome.REJECT if failed else Outcome.INCONCLUSIVE,
+                    f"{CheckId.DG_HASH}: {reason} ({group})",
+                )
+        yield from self._chip(report)
+        for modality, limit in (("face", self.face_fmr), ("finger", self.finger_fmr)):
+            if limit is not None:
+                yield from self._match(modality, limit, report, scores)
+
+    def _of_check(self, requirement: Requirement, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
+        results = report.results(requirement.check)
+        if not results:
+            if requirement.missing is not Outcome.ACCEPT:
+                yield requirement.missing, f"{requirement.check}: {CheckStatus.NOT_PERFORMED}"
+            return
+        for result in results:
+            if requirement.check is CheckId.DG_HASH and result.status is not CheckStatus.FAILED:
+                continue  # a group that was not read is judged by `groups`, not here
+            consequence = requirement.consequence(result.status)
+            if consequence is not Outcome.ACCEPT:
+                yield consequence, _phrase(result)
+
+    def _chip(self, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
+        """ICAO 9303-11 §6: at least one proof that the chip holds a key that the signed data vouch for."""
+        if not self.chip_proof:
+            return
+        results = (*report.results(CheckId.CHIP_AUTHENTICATION), *report.results(CheckId.ACTIVE_AUTHENTICATION))
+        offered = [r for r in results if r.status is not CheckStatus.NOT_SUPPORTED]
+        if not offered:
+            if not results:
+                yield Outcome.INCONCLUSIVE, f"{CheckId.ACTIVE_AUTHENTICATION}: {CheckStatus.NOT_PERFORMED}"
+            elif self.chip_proof_absent is not Outcome.ACCEPT:
+                yield self.chip_proof_absent, f"{CheckId.ACTIVE_AUTHENTICATION}: {Reason.NOT_OFFERED}"
+            return
+        proven = any(r.status is CheckStatus.SUCCESSFUL for r in offered)
+        for result in offered:
+            if result.status is CheckStatus.FAILED:
+                yield Outcome.REJECT, _phrase(result)
+            elif result.status is not CheckStatus.SUCCESSFUL and not (proven and result.reason is Reason.NOT_REQUESTED):
+                yield Outcome.INCONCLUSIVE, _phrase(result)
+
+    def _match(
+        self, modality: str, limit: float, report: VerificationReport, scores: Sequence[ScoreLike]
+    ) -> Iterator[tuple[Outcome, str]]:
+        check = CheckId(f"{modality}.match")
+        mine = [s for s in scores if s.modality == modality]
+        if not mine:
+            results = report.results(check)
+            phrase = _phrase(results[0]) if results else f"{check}: {Reason.SAMPLE_MISSING}"
+            yield Outcome.INCONCLUSIVE, phrase
+        elif all(s.fmr is None for s in mine):
+            yield Outcome.INCONCLUSIVE, f"{check}: {Reason.NOT_CALIBRATED}"
+        elif not any(s.fmr is not None and s.fmr <= limit for s in mine):
+            yield self.no_match, f"{check}: {Reason.BELOW_THRESHOLD}"
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any], *, source: str = "policy") -> Policy:
+        """A policy from a mapping as TOML gives it.
+
+        Keys: ``id``; ``extends`` (a named policy to start from); ``groups``; ``face_fmr``, ``finger_fmr`` (false: not
+        asked for); ``no_match``; ``chip_proof``; ``chip_proof_absent``; a table ``[checks]`` of check names with
+        ``failed``, ``missing``, ``unsupported``, or ``false`` to drop the check.
+
+        Raises:
+            PolicyError: with the path of the value that cannot be used.
+        """
+        known = {
+            "id", "extends", "groups", "face_fmr", "finger_fmr", "no_match", "chip_proof", "chip_proof_absent", "checks"
+        }  # fmt: skip
+        for key in data:
+            if key not in known:
+                raise PolicyError(f"{source}: unknown key {key!r}; known: {', '.join(sorted(known))}")
+        base = named(_text(data, "extends", source)) if "extends" in data else None
+        table = {r.check: r for r in base.requirements} if base else {}
+        checks = data.get("checks", {})
+        if not isinstance(checks, Mapping):
+            raise PolicyError(f"{source}: checks: expected a table")
+        for name, value in checks.items():
+            check = _enum(CheckId, name, f"{source}: checks")
+            if value is False:
+                table.pop(check, None)
+                continue
+            if not isinstance(value, Mapping) or not set(value) <= {"failed", "missing", "unsupported"}:
+                raise PolicyError(f"{source}: checks.{name}: expected false or a table of failed, missing, unsupported")
+            table[check] = Requirement(
+                check=check, **{k: _enum(Outcome, v, f"{source}: checks.{name}.{k}") for k, v in value.items()}
+            )
+        if not table:
+            raise PolicyError(f"{source}: checks: a policy without any required check would accept everything")
+        options: dict[str, Any] = {}
+        for key in ("groups", "face_fmr", "finger_fmr", "no_match", "chip_proof", "chip_proof_absent"):
+            if key in data:
+                options[key] = _option(key, data[key], source)
+            elif base:
+                options[key] = getattr(base, key)
+        return cls(id=_text(data, "id", source), requirements=tuple(table.values()), **options)
+
+    @classmethod
+    def from_toml(cls, path: Path) -> Policy:
+        """A policy from a TOML file; see :meth:`from_mapping`.
+
+        Raises:
+            PolicyError: the file cannot be read, or is no policy.
+        """
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise PolicyError(f"cannot read the policy file {path.name}: {error}") from error
+        return cls.from_mapping({"id": path.stem, **data}, source=path.name)
+
+
+def _phrase(result: CheckResult) -> str:
+    word = result.reason if result.reason is not Reason.OK else result.status
+    return f"{result.check}: {word}" + (f" ({result.subject})" if result.subject else "")
+
+
+def _enum(kind: type[E], value: object, where: str) -> E:
+    try:
+        return kind(str(value))
+    except ValueError:
+        raise PolicyError(f"{where}: {value!r} is none of {', '.join(kind)}") from None
+
+
+def _text(data: Mapping[str, Any], key: str, source: str) -> str:
+    value = data.get(key)
+    if not isinstance(value, str) or not value:
+        raise PolicyError(f"{source}: {key}: expected a text")
+    return value
+
+
+def _option(key: str, value: object, source: str) -> object:
+    if key == "groups":
+        if not isinstance(value, list) or not all(v in {f"DG{n}" for n in range(1, 17)} for v in value):
+            raise PolicyError(f"{source}: groups: expected a list of DG1 … DG16")
+        return tuple(value)
+    if key.endswith("_fmr"):
+        if value is False:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise PolicyError(f"{source}: {key}: expected a rate between 0 and 1, or false")
+        return float(value)
+    if key == "chip_proof":
+        if not isinstance(value, bool):
+            raise PolicyError(f"{source}: chip_proof: expected true or false")
+        return value
+    return _enum(Outcome, value, f"{source}: {key}")
+
+
+_PASSIVE: Final = (
+    Requirement(check=CheckId.SOD_SIGNATURE),
+    Requirement(check=CheckId.DSC_CHAIN),
+    Requirement(check=CheckId.DSC_VALIDITY),
+    Requirement(check=CheckId.DG_HASH),
+)
+_NOT_ASKED: Final = {"missing": Outcome.ACCEPT, "unsupported": Outcome.ACCEPT}
+
+COUNTER: Final = Policy(
+    id="counter",
+    requirements=(
+        *_PASSIVE,
+        Requirement(check=CheckId.DSC_REVOCATION, **_NOT_ASKED),
+        Requirement(check=CheckId.COM_SOD, missing=Outcome.ACCEPT, unsupported=Outcome.ACCEPT),
+        Requirement(check=CheckId.ISSUER_MRZ),
+        Requirement(check=CheckId.DOCUMENT_VALIDITY, failed=Outcome.REVIEW, missing=Outcome.REVIEW),
+        Requirement(check=CheckId.CCCD_CONSISTENCY, **_NOT_ASKED),
+        Requirement(check=CheckId.TERMINAL_AUTHENTICATION, failed=Outcome.REVIEW, **_NOT_ASKED),
+        Requirement(check=CheckId.FACE_PAD, failed=Outcome.REVIEW, **_NOT_ASKED),
+        Requirement(check=CheckId.ONLINE_DS, **_NOT_ASKED),
+    ),
+)
+"""An attended counter: passive authentication, the chip's proof where the signed data offer one, face at FMR 1e-4."""
+
+STRICT: Final = Policy(
+    id="strict",
+    requirements=(
+        *_PASSIVE,
+        Requirement(
+            check=CheckId.ACCESS_PACE, failed=Outcome.REVIEW, missing=Outcome.REVIEW, unsupported=Outcome.REVIEW
+        ),
+        Requirement(check=CheckId.DSC_REVOCATION, missing=Outcome.REVIEW, unsupported=Outcome.REVIEW),
+        Requirement(check=CheckId.COM_SOD),
+        Requirement(check=CheckId.ISSUER_MRZ),
+        Requirement(check=CheckId.DOCUMENT_VALIDITY),
+        Requirement(check=CheckId.CCCD_CONSISTENCY, missing=Outcome.ACCEPT, unsupported=Outcome.ACCEPT),
+        Requirement(check=CheckId.FACE_QUALITY, failed=Outcome.INCONCLUSIVE),
+        Requirement(check=CheckId.FACE_PAD, missing=Outcome.ACCEPT, unsupported=Outcome.ACCEPT),
+        Requirement(check=CheckId.ONLINE_DS, missing=Outcome.ACCEPT, unsupported=Outcome.ACCEPT),
+    ),
+    face_fmr=1e-5,
+    chip_proof_absent=Outcome.REVIEW,
+)
+"""As ``counter``, with face at FMR 1e-5; asks for PACE, revocation data, a valid document and a proof by the chip."""
+
+DOCUMENT: Final = Policy(
+    id="document",
+    requirements=COUNTER.requirements,
+    groups=("DG1",),
+    face_fmr=None,
+    chip_proof=False,
+)
+"""Passive authentication alone: for files that were read elsewhere."""
+
+SECURITY_OBJECT: Final = Policy(
+    id="security-object",
+    requirements=_PASSIVE[:3],
+    groups=(),
+    face_fmr=None,
+    chip_proof=False,
+)
+"""EF.SOD alone: its signature and its signer. Says nothing about any holder."""
+
+_NAMED: Final = {p.id: p for p in (COUNTER, STRICT, DOCUMENT, SECURITY_OBJECT)}
+
+
+def named(name: str) -> Policy:
+    """A policy that comes with the library: ``counter``, ``strict``, ``document`` or ``security-object``.
+
+    Raises:
+        PolicyError: no such policy.
+    """
+    try:
+        return _NAMED[name]
+    except KeyError:
+        raise PolicyError(f"no policy named {name!r}; there are {', '.join(_NAMED)}, or give a TOML file") from None
+
+
+def load(policy: str | Path | Policy) -> Policy:
+    """A policy by name, from a TOML file, or itself.
+
+    Raises:
+        PolicyError: neither a name nor a readable policy file.
+    """
+    if isinstance(policy, Policy):
+        return policy
+    if isinstance(policy, Path) or policy.endswith(".toml"):
+        return Policy.from_toml(Path(policy))
+    return named(policy)

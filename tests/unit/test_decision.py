@@ -1,0 +1,241 @@
+"""Policies: what follows from which evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idverify import decision
+from idverify.decision import COUNTER, DOCUMENT, SECURITY_OBJECT, STRICT, Outcome, Policy, Requirement
+from idverify.errors import PolicyError
+from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Score:
+    modality: str
+    fmr: float | None
+
+
+MATCH = Score("face", 1e-6)
+
+
+def result(check: CheckId, status: CheckStatus = CheckStatus.SUCCESSFUL, subject: str | None = None) -> CheckResult:
+    reason = Reason.HASH_MISMATCH if status is CheckStatus.FAILED else Reason.OK
+    return CheckResult(check=check, status=status, reason=reason, subject=subject)
+
+
+CLEAN = (
+    result(CheckId.ACCESS_PACE),
+    result(CheckId.SOD_SIGNATURE),
+    result(CheckId.DSC_CHAIN),
+    result(CheckId.DSC_VALIDITY),
+    result(CheckId.DSC_REVOCATION),
+    result(CheckId.DG_HASH, subject="DG1"),
+    result(CheckId.DG_HASH, subject="DG2"),
+    result(CheckId.COM_SOD),
+    result(CheckId.ISSUER_MRZ),
+    result(CheckId.CHIP_AUTHENTICATION),
+    result(CheckId.ACTIVE_AUTHENTICATION),
+    result(CheckId.DOCUMENT_VALIDITY),
+    result(CheckId.FACE_QUALITY),
+    result(CheckId.FACE_MATCH),
+)
+
+
+def report(*checks: CheckResult) -> VerificationReport:
+    return VerificationReport(checks=checks, trust_store_id="t", verified_at=AT)
+
+
+def with_(*changed: CheckResult) -> VerificationReport:
+    keys = {(c.check, c.subject) for c in changed}
+    return report(*(c for c in CLEAN if (c.check, c.subject) not in keys), *changed)
+
+
+def test_clean_evidence_is_accepted_without_reasons() -> None:
+    assert COUNTER.decide(report(*CLEAN), [MATCH]) == decision.Decision(Outcome.ACCEPT, "counter", ())
+    assert STRICT.decide(report(*CLEAN), [MATCH]).outcome is Outcome.ACCEPT
+
+
+@pytest.mark.parametrize("check", [CheckId.SOD_SIGNATURE, CheckId.DSC_CHAIN, CheckId.DSC_VALIDITY, CheckId.ISSUER_MRZ])
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (CheckStatus.FAILED, Outcome.REJECT),
+        (CheckStatus.UNDETERMINED, Outcome.INCONCLUSIVE),
+        (CheckStatus.NOT_PERFORMED, Outcome.INCONCLUSIVE),
+        (CheckStatus.ABORTED, Outcome.INCONCLUSIVE),
+        (CheckStatus.NOT_SUPPORTED, Outcome.INCONCLUSIVE),
+    ],
+)
+def test_a_required_check_that_is_not_successful_never_accepts(
+    check: CheckId, status: CheckStatus, outcome: Outcome
+) -> None:
+    decided = COUNTER.decide(with_(result(check, status)), [MATCH])
+    assert decided.outcome is outcome
+    assert decided.reasons[0].startswith(check.value)
+
+
+@pytest.mark.parametrize("check", [c.check for c in CLEAN if c.check in {r.check for r in STRICT.requirements}])
+def test_strict_notices_a_check_that_is_absent(check: CheckId) -> None:
+    absent = report(*(c for c in CLEAN if c.check is not check))
+    assert STRICT.decide(absent, [MATCH]).outcome is not Outcome.ACCEPT
+
+
+@pytest.mark.parametrize("group", ["DG1", "DG2"])
+def test_a_group_that_was_not_read_is_inconclusive(group: str) -> None:
+    missing = report(*(c for c in CLEAN if c.subject != group))
+    assert COUNTER.decide(missing, [MATCH]).outcome is Outcome.INCONCLUSIVE
+    not_read = CheckResult(
+        check=CheckId.DG_HASH, status=CheckStatus.NOT_PERFORMED, reason=Reason.NOT_READ, subject=group
+    )
+    decided = COUNTER.decide(with_(not_read), [MATCH])
+    assert decided.outcome is Outcome.INCONCLUSIVE
+    assert f"pa.dg.hash: not-read ({group})" in decided.reasons
+
+
+def test_any_altered_group_rejects() -> None:
+    assert COUNTER.decide(with_(result(CheckId.DG_HASH, CheckStatus.FAILED, "DG13")), [MATCH]).outcome is Outcome.REJECT
+
+
+@pytest.mark.parametrize("check", [CheckId.ACTIVE_AUTHENTICATION, CheckId.CHIP_AUTHENTICATION])
+def test_a_copied_chip_is_rejected_even_if_the_other_proof_succeeds(check: CheckId) -> None:
+    assert COUNTER.decide(with_(result(check, CheckStatus.FAILED)), [MATCH]).outcome is Outcome.REJECT
+    undetermined = with_(result(check, CheckStatus.UNDETERMINED))
+    assert COUNTER.decide(undetermined, [MATCH]).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_second_chip_proof_may_be_left_out_on_request_only() -> None:
+    skipped = CheckResult(
+        check=CheckId.ACTIVE_AUTHENTICATION, status=CheckStatus.NOT_PERFORMED, reason=Reason.NOT_REQUESTED
+    )
+    assert COUNTER.decide(with_(skipped), [MATCH]).outcome is Outcome.ACCEPT
+    alone = report(*(c for c in CLEAN if not c.check.startswith("chip.")), skipped)
+    assert COUNTER.decide(alone, [MATCH]).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_document_without_chip_proof_is_accepted_by_counter_and_reviewed_by_strict() -> None:
+    none = with_(
+        result(CheckId.ACTIVE_AUTHENTICATION, CheckStatus.NOT_SUPPORTED),
+        result(CheckId.CHIP_AUTHENTICATION, CheckStatus.NOT_SUPPORTED),
+    )
+    assert COUNTER.decide(none, [MATCH]).outcome is Outcome.ACCEPT
+    assert STRICT.decide(none, [MATCH]).outcome is Outcome.REVIEW
+    unasked = report(*(c for c in CLEAN if not c.check.startswith("chip.")))
+    assert COUNTER.decide(unasked, [MATCH]).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("scores", "outcome"),
+    [
+        ([], Outcome.INCONCLUSIVE),
+        ([Score("face", None)], Outcome.INCONCLUSIVE),
+        ([Score("finger", 1e-9)], Outcome.INCONCLUSIVE),
+        ([Score("face", 1e-3)], Outcome.REJECT),
+        ([Score("face", 1e-4)], Outcome.ACCEPT),
+        ([Score("face", 1e-2), Score("face", 1e-5)], Outcome.ACCEPT),
+    ],
+)
+def test_faces_are_judged_by_false_match_rate(scores: list[Score], outcome: Outcome) -> None:
+    assert COUNTER.decide(report(*CLEAN), scores).outcome is outcome
+
+
+def test_an_expired_document_is_reviewed_at_the_counter_and_rejected_by_strict() -> None:
+    expired = with_(result(CheckId.DOCUMENT_VALIDITY, CheckStatus.FAILED))
+    assert COUNTER.decide(expired, [MATCH]).outcome is Outcome.REVIEW
+    assert STRICT.decide(expired, [MATCH]).outcome is Outcome.REJECT
+
+
+def test_the_worst_consequence_decides_and_stands_first() -> None:
+    both = with_(
+        result(CheckId.DOCUMENT_VALIDITY, CheckStatus.FAILED), result(CheckId.SOD_SIGNATURE, CheckStatus.FAILED)
+    )
+    decided = COUNTER.decide(both, [MATCH])
+    assert decided.outcome is Outcome.REJECT
+    assert decided.reasons[0].startswith("pa.sod.signature")
+    assert len(decided.reasons) == 2
+
+
+@given(st.lists(st.sampled_from(CLEAN), unique=True), st.lists(st.sampled_from([MATCH, Score("face", None)])))
+def test_less_evidence_is_never_better(kept: list[CheckResult], scores: list[Score]) -> None:
+    """Accept needs every required check: dropping evidence never turns into a pass."""
+    decided = COUNTER.decide(report(*kept), scores)
+    needed = {CheckId.SOD_SIGNATURE, CheckId.DSC_CHAIN, CheckId.DSC_VALIDITY, CheckId.ISSUER_MRZ}
+    if decided.outcome is Outcome.ACCEPT:
+        assert needed <= {c.check for c in kept}
+        assert {"DG1", "DG2"} <= {c.subject for c in kept}
+        assert MATCH in scores
+
+
+def test_document_and_security_object_ask_for_no_person() -> None:
+    offline = report(*(c for c in CLEAN if c.check.startswith(("pa.", "document."))))
+    assert DOCUMENT.decide(offline).outcome is Outcome.ACCEPT
+    alone = report(*(result(c) for c in (CheckId.SOD_SIGNATURE, CheckId.DSC_CHAIN, CheckId.DSC_VALIDITY)))
+    assert SECURITY_OBJECT.decide(alone).outcome is Outcome.ACCEPT
+    assert DOCUMENT.decide(alone).outcome is Outcome.INCONCLUSIVE
+
+
+def test_toml_extends_a_named_policy(tmp_path: Path) -> None:
+    path = tmp_path / "bank.toml"
+    path.write_text(
+        'extends = "counter"\nface_fmr = 1e-5\nchip_proof_absent = "reject"\n'
+        '[checks]\n"document.validity" = {failed = "reject"}\n"pa.issuer-mrz" = false\n'
+    )
+    policy = decision.load(path)
+    assert (policy.id, policy.face_fmr, policy.chip_proof_absent) == ("bank", 1e-5, Outcome.REJECT)
+    assert Requirement(check=CheckId.DOCUMENT_VALIDITY) in policy.requirements
+    assert CheckId.ISSUER_MRZ not in {r.check for r in policy.requirements}
+    assert policy.groups == COUNTER.groups
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"id": "x"}, "accept everything"),
+        ({"id": "x", "extends": "nobody"}, "no policy named"),
+        ({"id": "x", "extends": "counter", "colour": 1}, "unknown key 'colour'"),
+        ({"id": "x", "extends": "counter", "face_fmr": 2}, "face_fmr"),
+        ({"id": "x", "extends": "counter", "face_fmr": True}, "face_fmr"),
+        ({"id": "x", "extends": "counter", "groups": ["DG17"]}, "groups"),
+        ({"id": "x", "extends": "counter", "no_match": "maybe"}, "no_match"),
+        ({"id": "x", "extends": "counter", "checks": {"pa.nothing": {}}}, "pa.nothing"),
+        ({"id": "x", "extends": "counter", "checks": {"chip.aa": {"failed": "shrug"}}}, "checks.chip.aa.failed"),
+        ({"id": "x", "extends": "counter", "chip_proof": "yes"}, "chip_proof"),
+        ({"extends": "counter"}, "id"),
+    ],
+)
+def test_a_malformed_policy_is_refused_with_its_path(data: dict[str, object], message: str) -> None:
+    with pytest.raises(PolicyError, match=message):
+        Policy.from_mapping(data)
+
+
+def test_an_unreadable_policy_file_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("= nonsense")
+    with pytest.raises(PolicyError, match=r"broken\.toml"):
+        decision.load(path)
+    with pytest.raises(PolicyError, match="no policy named"):
+        decision.load("lenient")
+
+
+def test_evidence_has_no_truth_value() -> None:
+    with pytest.raises(TypeError):
+        bool(report(*CLEAN))
+
+
+def test_a_failed_check_needs_a_reason() -> None:
+    with pytest.raises(ValueError, match="reason"):
+        CheckResult(check=CheckId.DSC_CHAIN, status=CheckStatus.FAILED)
+
+
+def test_the_worst_status_of_several_results_counts() -> None:
+    mixed = with_(result(CheckId.DG_HASH, CheckStatus.FAILED, "DG2"))
+    assert mixed.status(CheckId.DG_HASH) is CheckStatus.FAILED
+    assert report().status(CheckId.DG_HASH) is CheckStatus.NOT_PERFORMED
