@@ -15,7 +15,7 @@ help:
 	@echo "make bench  benchmarks, JSON kept in out/bench"
 
 system:
-	@scripts/setup-system
+	@scripts/setup-system "$(PYTHON)"
 
 $(STAMP): pyproject.toml scripts/setup-python | system
 	@scripts/setup-python "$(PYTHON)" "$(VENV)"

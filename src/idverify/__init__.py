@@ -1,5 +1,115 @@
-"""Read chip ID cards, prove them genuine, and match the holder's face."""
+"""Read chip ID cards, prove them genuine, and match the holder's face.
 
+The names below are the public surface; each is loaded when it is first used, so that ``import idverify`` stays cheap and
+a server without a reader, or without models, needs neither. Errors are in :mod:`idverify.errors`, the software card
+for tests in :mod:`idverify.emulator`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+from idverify import errors
 from idverify._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from idverify._secret import Secret
+    from idverify.biometric.face.matcher import FaceMatcher, FaceTemplate
+    from idverify.chip.access.password import AccessPassword, PasswordKind
+    from idverify.chip.lds.files import FileId
+    from idverify.chip.pki.passive_auth import verify_document
+    from idverify.chip.pki.trust_store import TrustStore
+    from idverify.chip.session import DocumentSession, Phase, Progress, ReadOptions
+    from idverify.chip.transport.base import SoftCard, Transport
+    from idverify.chip.transport.memory import MemoryTransport
+    from idverify.chip.transport.pcsc import list_readers, open_reader
+    from idverify.decision import Decision, Outcome, Policy, Requirement
+    from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
+    from idverify.verification import Holder, MatchScore, SessionSummary, VerificationResult, verify, verify_files
+
+_HOME: Final = {
+    "AccessPassword": "idverify.chip.access.password",
+    "CheckId": "idverify.report",
+    "CheckResult": "idverify.report",
+    "CheckStatus": "idverify.report",
+    "Decision": "idverify.decision",
+    "DocumentSession": "idverify.chip.session",
+    "FaceMatcher": "idverify.biometric.face.matcher",
+    "FaceTemplate": "idverify.biometric.face.matcher",
+    "FileId": "idverify.chip.lds.files",
+    "Holder": "idverify.verification",
+    "MatchScore": "idverify.verification",
+    "MemoryTransport": "idverify.chip.transport.memory",
+    "Outcome": "idverify.decision",
+    "PasswordKind": "idverify.chip.access.password",
+    "Phase": "idverify.chip.session",
+    "Policy": "idverify.decision",
+    "Progress": "idverify.chip.session",
+    "ReadOptions": "idverify.chip.session",
+    "Reason": "idverify.report",
+    "Requirement": "idverify.decision",
+    "Secret": "idverify._secret",
+    "SessionSummary": "idverify.verification",
+    "SoftCard": "idverify.chip.transport.base",
+    "Transport": "idverify.chip.transport.base",
+    "TrustStore": "idverify.chip.pki.trust_store",
+    "VerificationReport": "idverify.report",
+    "VerificationResult": "idverify.verification",
+    "list_readers": "idverify.chip.transport.pcsc",
+    "open_reader": "idverify.chip.transport.pcsc",
+    "verify": "idverify.verification",
+    "verify_document": "idverify.chip.pki.passive_auth",
+    "verify_files": "idverify.verification",
+}
+
+__all__ = [
+    "AccessPassword",
+    "CheckId",
+    "CheckResult",
+    "CheckStatus",
+    "Decision",
+    "DocumentSession",
+    "FaceMatcher",
+    "FaceTemplate",
+    "FileId",
+    "Holder",
+    "MatchScore",
+    "MemoryTransport",
+    "Outcome",
+    "PasswordKind",
+    "Phase",
+    "Policy",
+    "Progress",
+    "ReadOptions",
+    "Reason",
+    "Requirement",
+    "Secret",
+    "SessionSummary",
+    "SoftCard",
+    "Transport",
+    "TrustStore",
+    "VerificationReport",
+    "VerificationResult",
+    "__version__",
+    "errors",
+    "list_readers",
+    "open_reader",
+    "verify",
+    "verify_document",
+    "verify_files",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module on first use (PEP 562)."""
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'idverify' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

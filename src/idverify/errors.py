@@ -26,6 +26,7 @@ Every exception that leaves a public call is one of these, whatever the bytes fr
     │   └── ImageError                       a picture that cannot be decoded within the caps
     ├── UnsupportedAlgorithmError            a standard algorithm that this library does not know
     ├── TrustStoreError                      the trust store cannot be read or written
+    ├── AuditError                           the audit log cannot be written, or its chain is broken
     ├── ModelError                           a model file is missing, altered or of another shape
     └── BiometricError                       a sample that cannot be used
         └── NoFaceError                      no face in the picture
@@ -154,6 +155,10 @@ class UnsupportedAlgorithmError(IdVerifyError):
 
 class TrustStoreError(IdVerifyError):
     """The trust store cannot be read or written."""
+
+
+class AuditError(IdVerifyError):
+    """The audit log cannot be written, or its chain is broken."""
 
 
 class ModelError(IdVerifyError):

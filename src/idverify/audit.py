@@ -1,0 +1,455 @@
+"""The audit log: append-only, hash-chained, without holder data.
+
+One JSON object a line. Each entry's hash covers its number, time, event, the hash before it and a salted digest of
+its data; the data themselves can therefore be erased on request while the chain still verifies. A document appears as
+a keyed pseudonym at most. An operator signs *anchors* (number and hash of an entry) and keeps them elsewhere: whoever
+cuts the end off, or rewrites the whole log, contradicts an anchor.
+
+Crash safety: an entry is one ``write`` of one line followed by ``fsync``. A line that a crash cut short is moved to
+``<log>.torn`` at the next opening, and the log says so in an entry of its own; erasing rewrites a copy and renames it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from idverify._secret import Secret
+from idverify.decision import Decision
+from idverify.errors import AuditError, ConfigurationError
+from idverify.report import VerificationReport
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows: one process per log
+    fcntl = None  # type: ignore[assignment]
+
+GENESIS: Final = "0" * 64
+MAX_LINE: Final = 1 << 20
+_PSEUDONYM_DOMAIN: Final = b"idverify audit pseudonym v1\0"
+_ANCHOR_DOMAIN: Final = b"idverify audit anchor v1\0"
+
+
+def pseudonym(key: Secret[bytes], *, issuing_state: str, document_number: Secret[str]) -> str:
+    """A keyed pseudonym of a document: the same document gives the same text, without the key nobody can tell which.
+
+    HMAC-SHA-256 truncated to 128 bits (RFC 2104 §5), 32 hexadecimal digits.
+
+    Raises:
+        ConfigurationError: the key is shorter than 32 bytes.
+    """
+    if len(key.reveal()) < 32:
+        raise ConfigurationError("the pseudonym key must have at least 32 random bytes")
+    message = _PSEUDONYM_DOMAIN + issuing_state.encode() + b"\0" + document_number.reveal().encode()
+    return hmac.new(key.reveal(), message, hashlib.sha256).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of the log.
+
+    Attributes:
+        number: 0, 1, 2 …
+        time: when it was written (UTC, ISO 8601).
+        event: what happened: ``transaction``, ``erased``, ``recovered`` or a word of the caller's.
+        previous: hash of the entry before, 64 hexadecimal digits.
+        digest: salted SHA-256 of the data.
+        hash: SHA-256 over the fields above.
+        data: the data, or None once erased.
+        salt: the salt of the digest, or None once erased.
+    """
+
+    number: int
+    time: str
+    event: str
+    previous: str
+    digest: str
+    hash: str
+    data: Mapping[str, Any] | None = field(repr=False)
+    salt: str | None = field(repr=False)
+
+    @property
+    def when(self) -> datetime:
+        """The time as a datetime."""
+        return datetime.fromisoformat(self.time)
+
+    def line(self) -> bytes:
+        """The line of the log file, with its newline."""
+        record: dict[str, Any] = {
+            "number": self.number, "time": self.time, "event": self.event, "previous": self.previous,
+            "digest": self.digest, "hash": self.hash,
+        }  # fmt: skip
+        if self.data is not None:
+            record |= {"data": self.data, "salt": self.salt}
+        return _canonical(record) + b"\n"
+
+    def problem(self, *, number: int, previous: str) -> str | None:
+        """What is wrong with this entry at this place of the chain, or None."""
+        if self.number != number:
+            return f"expected entry {number}, found {self.number}"
+        if self.previous != previous:
+            return f"entry {number} does not follow the entry before it"
+        if self.hash != _chain_hash(self.number, self.time, self.event, self.previous, self.digest):
+            return f"entry {number} was changed"
+        if self.data is not None and self.digest != _digest(self.data, self.salt or ""):
+            return f"the data of entry {number} were changed"
+        return None
+
+    @classmethod
+    def parse(cls, line: bytes) -> Entry:
+        """An entry from its line.
+
+        Raises:
+            AuditError: the line is no entry.
+        """
+        try:
+            record = json.loads(line)
+            entry = cls(
+                number=int(record["number"]), time=str(record["time"]), event=str(record["event"]),
+                previous=str(record["previous"]), digest=str(record["digest"]), hash=str(record["hash"]),
+                data=record.get("data"), salt=record.get("salt"),
+            )  # fmt: skip
+            _ = entry.when
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise AuditError("a line of the audit log is no entry") from None
+        return entry
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _digest(data: Mapping[str, Any], salt: str) -> str:
+    return hashlib.sha256(salt.encode() + b"\0" + _canonical(data)).hexdigest()
+
+
+def _chain_hash(number: int, time: str, event: str, previous: str, digest: str) -> str:
+    return hashlib.sha256(_canonical([number, time, event, previous, digest])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A signed statement that the log had this entry with this hash.
+
+    Attributes:
+        number: number of the entry.
+        hash: its hash.
+        signature: Ed25519 (RFC 8032) over both.
+    """
+
+    number: int
+    hash: str
+    signature: bytes
+
+    @staticmethod
+    def _message(number: int, digest: str) -> bytes:
+        return _ANCHOR_DOMAIN + number.to_bytes(8, "big") + bytes.fromhex(digest)
+
+    @classmethod
+    def sign(cls, entry: Entry, key: ed25519.Ed25519PrivateKey) -> Anchor:
+        """An anchor for an entry."""
+        return cls(entry.number, entry.hash, key.sign(cls._message(entry.number, entry.hash)))
+
+    def verify(self, key: ed25519.Ed25519PublicKey) -> bool:
+        """Whether the signature is the operator's."""
+        try:
+            key.verify(self.signature, self._message(self.number, self.hash))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps({"number": self.number, "hash": self.hash, "signature": self.signature.hex()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Anchor:
+        """Back from :meth:`to_json`.
+
+        Raises:
+            AuditError: no anchor.
+        """
+        try:
+            record = json.loads(text)
+            return cls(int(record["number"]), str(record["hash"]), bytes.fromhex(record["signature"]))
+        except (ValueError, KeyError, TypeError):
+            raise AuditError("not an anchor of an audit log") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditVerdict:
+    """What a walk over the whole log found.
+
+    Attributes:
+        entries: number of entries that are whole.
+        erased: how many of them had their data erased.
+        problems: what is wrong, in words; empty for a whole log.
+        head: hash of the last whole entry.
+    """
+
+    entries: int
+    erased: int
+    problems: tuple[str, ...]
+    head: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """The entries of a log file in order, a torn last line left out.
+
+    Raises:
+        AuditError: the file cannot be read, or a line is no entry.
+    """
+    try:
+        with path.open("rb") as file:
+            for line in iter(lambda: file.readline(MAX_LINE), b""):
+                if not line.endswith(b"\n"):
+                    return
+                yield Entry.parse(line)
+    except OSError as error:
+        raise AuditError(f"cannot read the audit log: {error.strerror}") from error
+
+
+def verify_log(
+    path: Path, *, anchors: tuple[Anchor, ...] = (), key: ed25519.Ed25519PublicKey | None = None
+) -> AuditVerdict:
+    """Walk over the whole log and hold it against the anchors.
+
+    Args:
+        path: the log file.
+        anchors: what the operator signed earlier.
+        key: the operator's key; without it the anchors' signatures are reported as unchecked problems.
+
+    Raises:
+        AuditError: the file cannot be read.
+    """
+    problems: list[str] = []
+    wanted = {a.number: a for a in anchors}
+    for anchor in anchors:
+        if key is None or not anchor.verify(key):
+            problems.append(f"the anchor at entry {anchor.number} is not signed by the given key")
+    previous, count, erased = GENESIS, 0, 0
+    try:
+        for entry in read_entries(path):
+            problem = entry.problem(number=count, previous=previous)
+            if problem:
+                problems.append(problem)
+                break
+            signed = wanted.pop(count, None)
+            if signed and signed.hash != entry.hash:
+                problems.append(f"entry {count} is not the one that was anchored")
+            previous, count, erased = entry.hash, count + 1, erased + (entry.data is None)
+    except AuditError as error:
+        if not path.is_file():
+            raise
+        problems.append(f"after entry {count - 1}: {error}")
+    problems.extend(f"the log ends before the anchored entry {number}" for number in sorted(wanted) if number >= count)
+    return AuditVerdict(entries=count, erased=erased, problems=tuple(problems), head=previous)
+
+
+class AuditLog:
+    """An audit log that is open for writing. Several threads need a log each; several processes may share the file.
+
+    Args:
+        path: the log file; its folder must exist.
+        durability: ``fsync`` waits for the disk after each entry, ``os`` leaves that to the operating system.
+        now: clock, time zone aware.
+
+    Raises:
+        AuditError: the file cannot be opened, or its last whole entry is no entry.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Literal["fsync", "os"] = "fsync",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._path = path
+        self._sync = durability == "fsync"
+        self._now = now
+        with self._locked() as file:
+            self._mend(file)
+
+    def append(self, event: str, data: Mapping[str, Any]) -> Entry:
+        """Write one entry; when this returns it is on the disk.
+
+        Raises:
+            AuditError: the data are no JSON, are too large, or the disk refuses.
+        """
+        with self._locked() as file:
+            self._mend(file)
+            return self._write(file, event, data)
+
+    def record(
+        self, decision: Decision, report: VerificationReport, *, document: str | None = None, **context: str
+    ) -> Entry:
+        """Write the outcome of one transaction.
+
+        Args:
+            decision: what was decided.
+            report: the evidence; only check names, statuses and reason codes enter the log.
+            document: a :func:`pseudonym`, never a number.
+            context: the operator's own facts (counter, consent reference, purpose).
+        """
+        checks = [[c.check.value, c.status.value, c.reason.value, c.subject or ""] for c in report.checks]
+        data: dict[str, Any] = {"decision": decision.to_dict(), "checks": checks, "trust_store": report.trust_store_id}
+        if document is not None:
+            data["document"] = document
+        if context:
+            data["context"] = dict(context)
+        return self.append("transaction", data)
+
+    def head(self) -> Entry | None:
+        """The last entry, or None for an empty log."""
+        with self._locked() as file:
+            return self._last(file)
+
+    def erase(self, *, document: str | None = None, older_than: timedelta | None = None) -> int:
+        """Erase the data of one document's entries, or of entries older than a retention time. The chain stays whole.
+
+        Returns:
+            how many entries lost their data; an ``erased`` entry with that number is appended.
+
+        Raises:
+            ConfigurationError: neither condition is given.
+            AuditError: the chain is broken (then nothing is changed), or the disk refuses.
+        """
+        if document is None and older_than is None:
+            raise ConfigurationError("erase needs a document's pseudonym or a retention time")
+        limit = self._now() - older_than if older_than is not None else None
+        with self._locked() as file:
+            self._mend(file)
+            count, erased, previous = 0, 0, GENESIS
+            temporary = self._path.with_name(self._path.name + ".new")
+            try:
+                with temporary.open("wb") as out:
+                    for entry in read_entries(self._path):
+                        problem = entry.problem(number=count, previous=previous)
+                        if problem:
+                            raise AuditError(f"nothing was erased: {problem}")
+                        count, previous = count + 1, entry.hash
+                        mine = document is not None and (entry.data or {}).get("document") == document
+                        if entry.data is not None and (mine or (limit is not None and entry.when < limit)):
+                            erased += 1
+                            entry = _without_data(entry)
+                        out.write(entry.line())
+                    out.flush()
+                    os.fsync(out.fileno())
+                os.replace(temporary, self._path)
+                _sync_folder(self._path.parent)
+            except OSError as error:
+                raise AuditError(f"nothing was erased: {error.strerror}") from error
+            finally:
+                temporary.unlink(missing_ok=True)
+        self.append("erased", {"entries": erased})
+        return erased
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The open file under an exclusive lock; opened anew each time, since erasing replaces it."""
+        try:
+            lock = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise AuditError(f"cannot open the audit log: {error.strerror}") from error
+        try:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            except OSError as error:
+                raise AuditError(f"cannot open the audit log: {error.strerror}") from error
+            try:
+                yield file
+            finally:
+                os.close(file)
+        finally:
+            os.close(lock)
+
+    def _tail(self, file: int) -> tuple[bytes, bytes, int]:
+        """Last whole line, the torn bytes after it, and the offset where those begin."""
+        size = os.fstat(file).st_size
+        window = 1 << 14
+        while True:
+            block = os.pread(file, window, max(0, size - window))
+            body, newline, torn = block.rpartition(b"\n")
+            _, before, line = body.rpartition(b"\n")
+            if before or window >= size or window > 2 * MAX_LINE:
+                break
+            window *= 2
+        if not newline:
+            return b"", block, size - len(block)
+        return line, torn, size - len(torn)
+
+    def _last(self, file: int) -> Entry | None:
+        line = self._tail(file)[0]
+        return Entry.parse(line) if line else None
+
+    def _mend(self, file: int) -> None:
+        """Move a line that a crash cut short out of the way."""
+        _, torn, offset = self._tail(file)
+        if torn:
+            try:
+                with self._path.with_name(self._path.name + ".torn").open("ab") as aside:
+                    aside.write(torn + b"\n")
+                os.ftruncate(file, offset)
+            except OSError as error:
+                raise AuditError(f"cannot mend the audit log: {error.strerror}") from error
+            self._write(file, "recovered", {"bytes": len(torn)})
+
+    def _write(self, file: int, event: str, data: Mapping[str, Any]) -> Entry:
+        last = self._last(file)
+        number, previous = (last.number + 1, last.hash) if last else (0, GENESIS)
+        time, salt = self._now().astimezone(UTC).isoformat(timespec="milliseconds"), secrets.token_hex(16)
+        try:
+            digest = _digest(data, salt)
+        except (TypeError, ValueError):
+            raise AuditError("the data of an audit entry must be plain JSON") from None
+        entry = Entry(
+            number=number, time=time, event=event, previous=previous, digest=digest,
+            hash=_chain_hash(number, time, event, previous, digest), data=data, salt=salt,
+        )  # fmt: skip
+        line = entry.line()
+        if len(line) > MAX_LINE:
+            raise AuditError(f"an audit entry of {len(line)} bytes is beyond the cap of {MAX_LINE}")
+        try:
+            written = os.write(file, line)
+            if written != len(line):
+                raise AuditError("the disk took only part of an audit entry")
+            if self._sync:
+                os.fsync(file)
+        except OSError as error:
+            raise AuditError(f"cannot write the audit log: {error.strerror}") from error
+        return entry
+
+
+def _without_data(entry: Entry) -> Entry:
+    return Entry(
+        number=entry.number, time=entry.time, event=entry.event, previous=entry.previous, digest=entry.digest,
+        hash=entry.hash, data=None, salt=None,
+    )  # fmt: skip
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,257 @@
+"""The audit log: every change is noticed, every crash is survived, erasing keeps the chain."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idverify import Secret, audit
+from idverify.audit import Anchor, AuditLog, read_entries, verify_log
+from idverify.decision import Decision, Outcome
+from idverify.errors import AuditError, ConfigurationError
+from idverify.report import CheckId, CheckResult, CheckStatus, VerificationReport
+
+KEY = Secret(bytes(range(32)))
+DOCUMENT = audit.pseudonym(KEY, issuing_state="VNM", document_number=Secret("000000001"))
+OTHER = audit.pseudonym(KEY, issuing_state="VNM", document_number=Secret("000000002"))
+
+
+def filled(path: Path, count: int = 5) -> Path:
+    log = AuditLog(path, durability="os")
+    for i in range(count):
+        log.append("transaction", {"document": DOCUMENT if i % 2 else OTHER, "n": i})
+    return path
+
+
+def test_a_log_verifies_and_continues_after_reopening(tmp_path: Path) -> None:
+    path = filled(tmp_path / "a.log", 3)
+    AuditLog(path).append("note", {"text": "xin chào"})
+    verdict = verify_log(path)
+    assert verdict.whole
+    assert verdict.entries == 4
+    assert [e.number for e in read_entries(path)] == [0, 1, 2, 3]
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=150)
+def test_no_changed_byte_goes_unnoticed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = filled(tmp_path_factory.mktemp("log") / "a.log", 4)
+    anchor = Anchor.sign(list(read_entries(path))[-1], OPERATOR)
+    raw = bytearray(path.read_bytes())
+    position = data.draw(st.integers(0, len(raw) - 1))
+    raw[position] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(raw)
+    verdict = verify_log(path, anchors=(anchor,), key=OPERATOR.public_key())
+    same = [e.line() for e in read_entries_or_none(path)] == [bytes(line) + b"\n" for line in bytes(raw).splitlines()]
+    assert not verdict.whole or not same
+
+
+OPERATOR = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+
+
+def read_entries_or_none(path: Path) -> list[audit.Entry]:
+    try:
+        return list(read_entries(path))
+    except AuditError:
+        return []
+
+
+def test_removing_swapping_or_cutting_entries_is_noticed(tmp_path: Path) -> None:
+    path = filled(tmp_path / "a.log", 5)
+    lines = path.read_bytes().splitlines(keepends=True)
+    anchor = Anchor.sign(list(read_entries(path))[4], OPERATOR)
+    for changed in (lines[1:], lines[:2] + lines[3:], [lines[1], lines[0], *lines[2:]], [*lines, lines[-1]]):
+        path.write_bytes(b"".join(changed))
+        assert not verify_log(path).whole
+    path.write_bytes(b"".join(lines[:-1]))
+    assert verify_log(path).whole, "a cut end is invisible without an anchor"
+    verdict = verify_log(path, anchors=(anchor,), key=OPERATOR.public_key())
+    assert verdict.problems == ("the log ends before the anchored entry 4",)
+
+
+def test_a_rewritten_log_contradicts_its_anchor(tmp_path: Path) -> None:
+    anchor = Anchor.sign(list(read_entries(filled(tmp_path / "a.log")))[2], OPERATOR)
+    other = filled(tmp_path / "b.log")
+    assert verify_log(other).whole
+    assert (
+        "not the one that was anchored" in verify_log(other, anchors=(anchor,), key=OPERATOR.public_key()).problems[0]
+    )
+
+
+def test_an_anchor_by_another_key_or_unchecked_is_a_problem(tmp_path: Path) -> None:
+    path = filled(tmp_path / "a.log")
+    anchor = Anchor.from_json(Anchor.sign(list(read_entries(path))[2], OPERATOR).to_json())
+    assert verify_log(path, anchors=(anchor,), key=OPERATOR.public_key()).whole
+    stranger = ed25519.Ed25519PrivateKey.generate().public_key()
+    assert not verify_log(path, anchors=(anchor,), key=stranger).whole
+    assert not verify_log(path, anchors=(anchor,)).whole
+
+
+def test_erasing_a_document_keeps_the_chain_and_the_others(tmp_path: Path) -> None:
+    path = filled(tmp_path / "a.log", 6)
+    anchor = Anchor.sign(list(read_entries(path))[5], OPERATOR)
+    log = AuditLog(path)
+    assert log.erase(document=DOCUMENT) == 3
+    assert DOCUMENT.encode() not in path.read_bytes()
+    assert OTHER.encode() in path.read_bytes()
+    verdict = verify_log(path, anchors=(anchor,), key=OPERATOR.public_key())
+    assert verdict.whole
+    assert (verdict.entries, verdict.erased) == (7, 3)
+    assert next(reversed(list(read_entries(path)))).event == "erased"
+
+
+def test_retention_erases_what_is_older(tmp_path: Path) -> None:
+    clock = [datetime(2026, 1, 1, tzinfo=UTC)]
+    log = AuditLog(tmp_path / "a.log", now=lambda: clock[0])
+    log.append("transaction", {"n": 1})
+    clock[0] += timedelta(days=40)
+    log.append("transaction", {"n": 2})
+    assert log.erase(older_than=timedelta(days=30)) == 1
+    assert [e.data is None for e in read_entries(tmp_path / "a.log")] == [True, False, False]
+    with pytest.raises(ConfigurationError):
+        log.erase()
+
+
+def test_erasing_refuses_a_broken_chain(tmp_path: Path) -> None:
+    path = filled(tmp_path / "a.log")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"".join(lines[2:]))
+    before = path.read_bytes()
+    with pytest.raises(AuditError, match="nothing was erased"):
+        AuditLog(path).erase(document=DOCUMENT)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40, 200])
+def test_a_torn_line_is_set_aside_and_told(tmp_path: Path, cut: int) -> None:
+    path = filled(tmp_path / "a.log", 3)
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-cut])
+    log = AuditLog(path)
+    log.append("transaction", {"n": 9})
+    entries = list(read_entries(path))
+    assert [e.event for e in entries] == ["transaction", "transaction", "recovered", "transaction"]
+    assert verify_log(path).whole
+    assert path.with_name("a.log.torn").stat().st_size > 0
+
+
+def test_a_first_line_that_is_torn_leaves_an_empty_chain(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b'{"number":0')
+    AuditLog(path).append("transaction", {})
+    assert [e.event for e in read_entries(path)] == ["recovered", "transaction"]
+    assert verify_log(path).whole
+
+
+def test_long_entries_are_found_again(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "a.log", durability="os")
+    for size in (10, 20_000, 300_000, 10):
+        log.append("note", {"text": "x" * size})
+    assert verify_log(tmp_path / "a.log").entries == 4
+    with pytest.raises(AuditError, match="cap"):
+        log.append("note", {"text": "x" * audit.MAX_LINE})
+    assert verify_log(tmp_path / "a.log").entries == 4
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from idverify.audit import AuditLog
+log = AuditLog(Path(sys.argv[1]))
+while True:
+    log.append("transaction", {"text": "x" * 3000})
+    print("+", flush=True)
+"""
+
+
+def test_killed_while_writing_the_log_is_whole_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        for _ in range(3):
+            process.stdout.readline()
+        time.sleep(0.003)
+        os.kill(process.pid, signal.SIGKILL)
+        done = process.stdout.read().count(b"+") + 3
+        process.wait()
+        process.stdout.close()
+        AuditLog(path)
+        verdict = verify_log(path)
+        assert verdict.whole
+        assert verdict.entries >= done
+
+
+def _append_some(path: str, count: int) -> None:
+    log = AuditLog(Path(path), durability="os")
+    for i in range(count):
+        log.append("transaction", {"n": i})
+
+
+def test_several_processes_share_one_chain(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_append_some, args=(str(path), 40)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    verdict = verify_log(path)
+    assert verdict.whole
+    assert verdict.entries == 120
+
+
+def test_a_transaction_leaves_codes_and_no_evidence_text(tmp_path: Path) -> None:
+    report = VerificationReport(
+        checks=(
+            CheckResult(
+                check=CheckId.DG_HASH,
+                status=CheckStatus.SUCCESSFUL,
+                subject="DG2",
+                evidence={"note": "not for the log"},
+            ),
+        ),
+        trust_store_id="store",
+        verified_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    log = AuditLog(tmp_path / "a.log")
+    log.record(Decision(Outcome.ACCEPT, "counter"), report, document=DOCUMENT, counter="7", consent="C-1")
+    data = json.loads((tmp_path / "a.log").read_text())["data"]
+    assert data["checks"] == [["pa.dg.hash", "successful", "ok", "DG2"]]
+    assert data["context"] == {"counter": "7", "consent": "C-1"}
+    assert "not for the log" not in (tmp_path / "a.log").read_text()
+
+
+def test_pseudonyms_need_the_key_and_tell_documents_apart() -> None:
+    assert DOCUMENT != OTHER
+    assert audit.pseudonym(Secret(bytes(32)), issuing_state="VNM", document_number=Secret("000000001")) != DOCUMENT
+    assert "000000001" not in DOCUMENT
+    with pytest.raises(ConfigurationError):
+        audit.pseudonym(Secret(b"short"), issuing_state="VNM", document_number=Secret("000000001"))
+
+
+@given(st.binary(max_size=300))
+@settings(deadline=None)
+def test_hostile_lines_raise_only_audit_errors(line: bytes) -> None:
+    with pytest.raises(AuditError):
+        audit.Entry.parse(line)
+
+
+def test_a_log_in_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(AuditError):
+        AuditLog(tmp_path / "missing" / "a.log")
+    with pytest.raises(AuditError):
+        verify_log(tmp_path / "missing.log")
