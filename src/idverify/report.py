@@ -90,6 +90,7 @@ class Reason(enum.StrEnum):
     # document
     DATE_UNREADABLE = "date-unreadable"
     FIELDS_DIFFER = "fields-differ"
+    FIELDS_MISSING = "fields-missing"
     CHECK_DIGIT = "check-digit"
     # biometrics
     ABOVE_THRESHOLD = "above-threshold"
