@@ -67,3 +67,12 @@ class SoftCard(Protocol):
     def process(self, apdu: bytes) -> bytes:
         """Answer one command APDU with a response APDU."""
         ...
+
+
+@runtime_checkable
+class CancelToken(Protocol):
+    """Anything with ``is_set()``, as :class:`threading.Event` has."""
+
+    def is_set(self) -> bool:
+        """Whether the caller wants to stop."""
+        ...
