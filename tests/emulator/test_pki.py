@@ -1,4 +1,4 @@
-"""The test authority against a second implementation: OpenSSL through pyca, and the openssl command where it is there."""
+"""The test authority against a second implementation: OpenSSL through pyca, and the openssl command."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from asn1crypto import cms, x509
 from cryptography import x509 as pyca
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
@@ -43,7 +44,7 @@ def test_certificates_verify_in_openssl(kind: str, hash_name: str) -> None:
 
 def test_explicit_parameters_are_the_default_and_pyca_refuses_them() -> None:
     certificate = pyca.load_der_x509_certificate(TestPki(1).csca.der)
-    with pytest.raises(ValueError, match="explicit"):
+    with pytest.raises((ValueError, UnsupportedAlgorithm), match="explicit"):
         certificate.public_key()
     key = x509.Certificate.load(TestPki(1).csca.der).public_key
     assert key["algorithm"]["parameters"].name == "specified"
@@ -116,22 +117,21 @@ def test_flaws_are_written() -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl command is not there")
 @pytest.mark.parametrize(
-    ("kind", "quirks"),
+    ("kind", "quirks", "pss"),
     [
-        ("brainpoolP256r1", CmsQuirks()),
-        ("brainpoolP256r1", CmsQuirks(indefinite_length=True)),
-        ("secp384r1", CmsQuirks(signer_by_key_id=True, digest_null=True)),
-        ("rsa-2048", CmsQuirks(plain_rsa=True)),
-        ("rsa-2048", CmsQuirks(leading_zero=True)),
-        ("rsa-2048", CmsQuirks(signed_attributes=False, content_type="1.2.840.113549.1.7.1")),
-        ("brainpoolP256r1", CmsQuirks(signing_time=datetime(2024, 1, 1, tzinfo=UTC))),
-        ("brainpoolP256r1", CmsQuirks(content_type="1.2.840.113549.1.7.1")),
+        ("brainpoolP256r1", CmsQuirks(), False),
+        ("brainpoolP256r1", CmsQuirks(indefinite_length=True), False),
+        ("secp384r1", CmsQuirks(signer_by_key_id=True, digest_null=True), False),
+        ("rsa-2048", CmsQuirks(plain_rsa=True), False),
+        ("rsa-2048", CmsQuirks(leading_zero=True), False),
+        ("rsa-2048", CmsQuirks(signed_attributes=False, content_type="1.2.840.113549.1.7.1"), False),
+        ("brainpoolP256r1", CmsQuirks(signing_time=datetime(2024, 1, 1, tzinfo=UTC)), False),
+        ("brainpoolP256r1", CmsQuirks(content_type="1.2.840.113549.1.7.1"), False),
+        ("rsa-2048", CmsQuirks(), True),
+        ("rsa-2048", CmsQuirks(leading_zero=True), True),
     ],
 )
-@pytest.mark.parametrize("pss", [False, True])
 def test_signed_data_verifies_in_openssl(kind: str, quirks: CmsQuirks, pss: bool, tmp_path: Path) -> None:
-    if pss and (kind[:3] != "rsa" or quirks.plain_rsa):
-        pytest.skip("PSS is for RSA")
     pki = TestPki(4, csca_key=kind, dsc_key=kind, explicit_parameters=False, pss=pss)
     sod = pki.sod({1: b"one", 2: b"two"}, quirks=quirks)
     assert sod[0] == 0x77

@@ -1,4 +1,4 @@
-"""Certificates and revocation lists of a test issuer (RFC 5280; profile of ICAO 9303-12 §7), with the flaws of real ones."""
+"""Certificates and revocation lists of a test issuer (RFC 5280; ICAO 9303-12 §7), with the flaws of real ones."""
 
 from __future__ import annotations
 
@@ -186,10 +186,7 @@ def hash_algorithm(name: str, *, null: bool = False) -> bytes:
 
 def key_identifier(key: PrivateKey) -> bytes:
     """SHA-1 of the public key bits."""
-    if isinstance(key, EcKey):
-        content = key.public_bytes
-    else:
-        content = _der.sequence(_der.integer(key.n), _der.integer(key.e))
+    content = key.public_bytes if isinstance(key, EcKey) else _der.sequence(_der.integer(key.n), _der.integer(key.e))
     return hashlib.sha1(content, usedforsecurity=False).digest()
 
 

@@ -1,4 +1,4 @@
-"""CMS SignedData as document signers write it (RFC 5652 §5; ICAO 9303-10 §4.6.2), with the deviations seen in the field."""
+"""CMS SignedData as document signers write it (RFC 5652 §5; ICAO 9303-10 §4.6.2), with the deviations of the field."""
 
 from __future__ import annotations
 
