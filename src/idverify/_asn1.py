@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
+from asn1crypto import core
+
 from idverify.errors import IdVerifyError, MalformedDataError
 
 MAX_DEPTH: Final = 40
@@ -161,3 +163,19 @@ def dump(value: Any, *, what: str) -> bytes:
     """``value.dump()`` under :func:`guard`: the bytes as they were read, for hashing."""
     with guard(what):
         return bytes(value.dump())
+
+
+def raw(value: Any, *, what: str) -> bytes:
+    """The encoding of ``value`` exactly as it was read, tag and length included, without decoding it.
+
+    Unlike :func:`dump`, this neither decodes the inside of an untyped value nor turns indefinite lengths into definite
+    ones. An explicitly tagged value comes with its outer tag.
+    """
+    with guard(what):
+        header, trailer = value._header, value._trailer
+        return bytes(header) + bytes(value.contents) + bytes(trailer or b"")
+
+
+def present(value: Any) -> bool:
+    """Whether an optional element was there."""
+    return not isinstance(value, core.Void)

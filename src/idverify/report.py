@@ -64,6 +64,7 @@ class Reason(enum.StrEnum):
     SOD_MALFORMED = "sod-malformed"
     SIGNATURE_INVALID = "signature-invalid"
     DIGEST_MISMATCH = "digest-mismatch"
+    CONTENT_TYPE = "content-type"
     SIGNER_NOT_FOUND = "signer-not-found"
     ALGORITHM_UNSUPPORTED = "algorithm-unsupported"
     CSCA_NOT_FOUND = "csca-not-found"

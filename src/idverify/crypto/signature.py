@@ -128,7 +128,7 @@ class AlgorithmId(core.Sequence):  # type: ignore[misc]
         """Dotted identifier, and the parameters' encoding: empty where absent or NULL."""
         with _asn1.guard(what):
             oid: str = self["algorithm"].dotted
-            parameters = bytes(self["parameters"].dump() or b"")
+            parameters = _asn1.raw(self["parameters"], what=what) if _asn1.present(self["parameters"]) else b""
         return oid, b"" if parameters == b"\x05\x00" else parameters
 
 
@@ -252,9 +252,9 @@ def _pss(parameters: bytes, hint: str | None, what: str) -> SignatureAlgorithm:
     value = _asn1.load(_PssParameters, parameters, what=what)
     with _asn1.guard(what):
         name = mask_hash = "sha1"  # the defaults of RFC 8017 A.2.3
-        if value["hash"].native is not None:
+        if _asn1.present(value["hash"]):
             name = hash_name(value["hash"].split(what)[0])
-        if value["mask"].native is not None:
+        if _asn1.present(value["mask"]):
             mask, inner = value["mask"].split(what)
             if mask != Hash.MGF1:
                 raise UnsupportedAlgorithmError(f"{what}: unknown mask generation function {mask}")
@@ -389,7 +389,7 @@ def _explicit_curve(parameters: bytes) -> Curve:
     with _asn1.guard(what):
         if value["field"]["type"].dotted != DomainParameters.PRIME_FIELD:
             raise UnsupportedAlgorithmError(f"{what}: no prime field")
-        prime = _asn1.load(core.Integer, value["field"]["parameters"].dump(), what=what)
+        prime = _asn1.load(core.Integer, _asn1.raw(value["field"]["parameters"], what=what), what=what)
         p = _unsigned(prime)
         a = int.from_bytes(value["curve"]["a"].native, "big")
         b = int.from_bytes(value["curve"]["b"].native, "big")

@@ -136,18 +136,18 @@ class Certificate:
         with _asn1.guard(what):
             tbs = value["tbs"]
             self.der: Final = der
-            self.tbs: Final[bytes] = bytes(tbs.dump())
+            self.tbs: Final[bytes] = _asn1.raw(tbs, what=what)
             self.version: Final[int] = int(tbs["version"].native) + 1
             self.serial_number: Final[int] = int(tbs["serial"].native)
-            self.issuer: Final = Name.parse(bytes(tbs["issuer"].dump()))
-            self.subject: Final = Name.parse(bytes(tbs["subject"].dump()))
+            self.issuer: Final = Name.parse(_asn1.raw(tbs["issuer"], what=what))
+            self.subject: Final = Name.parse(_asn1.raw(tbs["subject"], what=what))
             self.not_before: Final = _time(tbs["validity"]["not_before"])
             self.not_after: Final = _time(tbs["validity"]["not_after"])
-            self._key: Final[bytes] = bytes(tbs["key"].dump())
-            self._algorithm: Final[bytes] = bytes(value["algorithm"].dump())
+            self._key: Final[bytes] = _asn1.raw(tbs["key"], what=what)
+            self._algorithm: Final[bytes] = _asn1.raw(value["algorithm"], what=what)
             bits = bytes(value["signature"].contents or b"")
             self._extensions: Final[dict[str, tuple[bool, bytes]]] = {}
-            if tbs["extensions"].contents is not None:
+            if _asn1.present(tbs["extensions"]):
                 for extension in tbs["extensions"]:
                     self._extensions.setdefault(
                         extension["oid"].dotted, (bool(extension["critical"].native), bytes(extension["value"].native))
