@@ -21,6 +21,7 @@ INSTANCE: Final = 0x7F60
 _COUNT: Final = 0x02
 _HEADER: Final = 0xA1
 _DATA: Final = (0x5F2E, 0x7F2E)
+_DISCRETIONARY: Final = 0x53
 _PROTECTED: Final = 0x7D  # encrypted BDB (ISO/IEC 7816-11): nothing here can open it
 
 SLACK: Final = 8
@@ -156,7 +157,7 @@ def parse_group(raw: bytes, tag: int, *, what: str) -> BiometricGroup:
         instances.append(_instance(walker, inner_start, inner_end, what=what))
         position = inner_end
     # an empty group may carry random bytes against recognition of the file (ICAO 9303-10 §4.7.3.1, tag 53)
-    if position < end and _tlv.read_header(raw, position, what=what).tag != 0x53:
+    if position < end and raw[position] != _DISCRETIONARY:
         walker.problems.append("bytes follow the last instance")
     return BiometricGroup(tuple(instances), tuple(walker.problems))
 
@@ -172,7 +173,7 @@ def encode_group(tag: int, instances: Iterable[BiometricInstance], *, discretion
     parts = [i.encode() for i in instances]
     if len(parts) > MAX_INSTANCES:
         raise ValueError(f"at most {MAX_INSTANCES} instances")
-    extra = _tlv.encode(0x53, discretionary) if discretionary else b""
+    extra = _tlv.encode(_DISCRETIONARY, discretionary) if discretionary else b""
     return _tlv.encode(tag, _tlv.encode(GROUP, _tlv.encode(_COUNT, bytes([len(parts)])), *parts, extra))
 
 
