@@ -107,8 +107,9 @@ def test_deviations_of_com_are_named(raw: bytes, problem: str) -> None:
         _tlv.encode(0x60, b"\x5c\x02\x61\x7f"),
         _tlv.encode(0x60, b"\x5c\x06\x7f\xff\xff\xff\xff\x01"),
         b"\x60\x84\xff\xff\xff\xff" + COM[2:],
+        EfCom.encode([0x61] * 65),
     ],
-    ids=["tag", "cut", "too short", "no list", "half a tag", "long tag", "4 GB"],
+    ids=["tag", "cut", "too short", "no list", "half a tag", "long tag", "4 GB", "too many"],
 )
 def test_com_refused(raw: bytes) -> None:
     with pytest.raises(MalformedDataError):
