@@ -1,0 +1,347 @@
+"""Face matching measured on pictures in LFW's layout.
+
+Protocol: G. B. Huang et al., "Labeled Faces in the Wild", UMass TR 07-49, view 2: a threshold is chosen on all folds
+but one and judged on that one. ``--all-pairs`` compares every two pictures that the pairs file names.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.biometric.codecs import decode_image
+from idverify.biometric.evaluation.metrics import (
+    ErrorCurve,
+    Scores,
+    equal_error_rate,
+    error_curve,
+    fnmr_at,
+    threshold_at_fmr,
+    wilson_interval,
+)
+from idverify.biometric.face.matcher import FaceMatcher
+from idverify.errors import BiometricError, ConfigurationError
+
+MAX_PAIRS_BYTES = 64 * 1024 * 1024
+FMR_LEVELS = (0.01, 0.001, 0.0001, 0.00001, 0.000001)
+_NAME = re.compile(r"[^/\\\x00]{1,200}")
+_FAILED = -1.0
+"""Score of a comparison in which a picture gave no template: it never matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two pictures by their place in the list, and whether they show one person."""
+
+    a: int
+    b: int
+    genuine: bool
+    fold: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairsFile:
+    """A parsed pairs file.
+
+    Attributes:
+        images: relative paths ``Name/Name_0001.jpg``, sorted.
+        pairs: in the file's order.
+        folds: number of folds.
+    """
+
+    images: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    folds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceEvaluation:
+    """What was measured.
+
+    Attributes:
+        model: identity of the embedding model.
+        accuracy_mean: mean accuracy over the folds of the pairs file.
+        accuracy_std: standard error's numerator: the standard deviation over the folds (of the sample).
+        eer: equal error rate.
+        fnmr_at_fmr: FNMR by FMR, as decimal text; ``0.01`` and ``0.001`` always, smaller ones where at least one
+            impostor comparison may pass.
+        fnmr_interval: 95 % interval of each, comparisons taken as independent.
+        threshold_at_fmr: the thresholds.
+        fte: share of pictures without a template (failure to enrol).
+        images: number of pictures.
+        genuine: number of genuine comparisons.
+        impostor: number of impostor comparisons.
+        ms_per_image_median: wall-clock milliseconds from bytes to template, median.
+        curve: the DET curve.
+    """
+
+    model: str
+    accuracy_mean: float
+    accuracy_std: float
+    eer: float
+    fnmr_at_fmr: Mapping[str, float]
+    fnmr_interval: Mapping[str, tuple[float, float]]
+    threshold_at_fmr: Mapping[str, float]
+    fte: float
+    images: int
+    genuine: int
+    impostor: int
+    ms_per_image_median: float
+    curve: ErrorCurve = field(repr=False, compare=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain values; rates are fractions."""
+        return {
+            "model": self.model,
+            "accuracy_mean": self.accuracy_mean,
+            "accuracy_std": self.accuracy_std,
+            "eer": self.eer,
+            "fnmr_at_fmr": dict(self.fnmr_at_fmr),
+            "fnmr_interval": {k: list(v) for k, v in self.fnmr_interval.items()},
+            "threshold_at_fmr": dict(self.threshold_at_fmr),
+            "fte": self.fte,
+            "images": self.images,
+            "genuine": self.genuine,
+            "impostor": self.impostor,
+            "ms_per_image_median": self.ms_per_image_median,
+        }
+
+
+def read_pairs(text: str) -> PairsFile:
+    """Parses LFW's pairs format.
+
+    First line ``folds pairs`` or ``pairs`` (one fold); then, for each fold, that many lines ``name i j`` (one person)
+    and as many ``name i other j`` (two people).
+
+    Raises:
+        ConfigurationError: not that format.
+    """
+    lines = [line.split("\t") if "\t" in line else line.split() for line in text.splitlines() if line.strip()]
+    try:
+        head = [int(v) for v in lines[0]]
+        folds, count = (1, *head) if len(head) == 1 else head
+        rows = [_row(line) for line in lines[1:]]
+    except (IndexError, ValueError, TypeError):
+        raise ConfigurationError("the pairs file is not in LFW's format") from None
+    if folds < 1 or count < 1 or len(rows) != 2 * folds * count:
+        raise ConfigurationError("the pairs file has another number of lines than its first line says")
+    images = tuple(sorted({name for a, b, _ in rows for name in (a, b)}))
+    place = {name: i for i, name in enumerate(images)}
+    pairs = tuple(Pair(place[a], place[b], genuine, i // (2 * count)) for i, (a, b, genuine) in enumerate(rows))
+    return PairsFile(images, pairs, folds)
+
+
+def _row(line: Sequence[str]) -> tuple[str, str, bool]:
+    if len(line) == 3:
+        return _file(line[0], line[1]), _file(line[0], line[2]), True
+    name, first, other, second = line
+    return _file(name, first), _file(other, second), False
+
+
+def _file(name: str, number: str) -> str:
+    if not _NAME.fullmatch(name) or name in {".", ".."}:
+        raise ConfigurationError("the pairs file names a person that is no folder name")
+    return f"{name}/{name}_{int(number):04d}.jpg"
+
+
+def evaluate_faces(
+    pairs: Path,
+    images: Path,
+    *,
+    all_pairs: bool = False,
+    matcher: FaceMatcher | None = None,
+    scores: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> FaceEvaluation:
+    """Runs the protocol.
+
+    Args:
+        pairs: pairs file.
+        images: folder with ``Name/Name_0001.jpg``.
+        all_pairs: error rates over every two pictures named in the file; the accuracy stays that of the pairs.
+        matcher: the matcher to measure; the default one where None.
+        scores: CSV file to write, ``a,b,genuine,score``, a line for each comparison.
+        on_progress: called after each picture with how many are done and how many there are.
+
+    Raises:
+        ConfigurationError: the pairs file is malformed, or a file cannot be read or written.
+        ImageError: a picture cannot be decoded.
+        ModelError: a model is missing, altered or failed.
+    """
+    try:
+        if pairs.stat().st_size > MAX_PAIRS_BYTES:
+            raise ConfigurationError(f"the pairs file is over {MAX_PAIRS_BYTES} bytes")
+        listed = read_pairs(pairs.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError("the pairs file cannot be read") from None
+    matcher = matcher if matcher is not None else FaceMatcher()
+    matcher.warm_up()
+    vectors, times = embed_files(matcher, images, listed.images, on_progress)
+    present = np.array([v is not None for v in vectors])
+    size = max(len(v) for v in vectors if v is not None) if present.any() else 1
+    stacked = np.stack([v if v is not None else np.zeros(size, np.float32) for v in vectors])
+    protocol = _pair_scores(stacked, present, listed.pairs)
+    truth = np.array([p.genuine for p in listed.pairs])
+    if scores is not None:
+        _write_scores(scores, listed, protocol, stacked, present, all_pairs=all_pairs)
+    genuine, impostor = protocol[truth], protocol[~truth]
+    if all_pairs:
+        genuine, impostor = all_pair_scores(stacked, present, people(listed.images))
+    mean, std = fold_accuracy(protocol, truth, np.array([p.fold for p in listed.pairs]), listed.folds)
+    return _summary(matcher.model, genuine, impostor, (mean, std), 1 - float(present.mean()), times)
+
+
+def _summary(
+    model: str, genuine: Scores, impostor: Scores, accuracy: tuple[float, float], fte: float, times: Sequence[float]
+) -> FaceEvaluation:
+    levels = [f for f in FMR_LEVELS if f >= 0.001 or f * len(impostor) >= 1]
+    thresholds = {_decimal(f): threshold_at_fmr(impostor, f) for f in levels}
+    missed = {k: round(fnmr_at(genuine, t) * len(genuine)) for k, t in thresholds.items()}
+    return FaceEvaluation(
+        model=model,
+        accuracy_mean=accuracy[0],
+        accuracy_std=accuracy[1],
+        eer=equal_error_rate(genuine, impostor)[0],
+        fnmr_at_fmr={k: n / len(genuine) for k, n in missed.items()},
+        fnmr_interval={k: wilson_interval(n, len(genuine)) for k, n in missed.items()},
+        threshold_at_fmr=thresholds,
+        fte=fte,
+        images=len(times),
+        genuine=len(genuine),
+        impostor=len(impostor),
+        ms_per_image_median=statistics.median(times),
+        curve=error_curve(genuine, impostor),
+    )
+
+
+def _decimal(rate: float) -> str:
+    return f"{rate:.6f}".rstrip("0")
+
+
+def embed_files(
+    matcher: FaceMatcher, folder: Path, names: Sequence[str], on_progress: Callable[[int, int], None] | None = None
+) -> tuple[list[NDArray[np.float32] | None], list[float]]:
+    """Embeddings of picture files, None where no template could be made, and milliseconds of each.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+        ImageError: a picture cannot be decoded.
+    """
+    vectors: list[NDArray[np.float32] | None] = []
+    times: list[float] = []
+    for done, name in enumerate(names, 1):
+        try:
+            data = (folder / name).read_bytes()
+        except OSError:
+            raise ConfigurationError("a picture that the pairs file names cannot be read") from None
+        start = time.perf_counter()
+        try:
+            vectors.append(matcher.template(decode_image(data)).embedding)
+        except BiometricError:
+            vectors.append(None)
+        times.append((time.perf_counter() - start) * 1000)
+        if on_progress is not None:
+            on_progress(done, len(names))
+    return vectors, times
+
+
+def people(images: Sequence[str]) -> NDArray[np.int64]:
+    """A number for the person of each picture, from the folder's name."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name.split("/")[0], len(numbers)) for name in images], np.int64)
+
+
+def _pair_scores(vectors: NDArray[np.float32], present: NDArray[np.bool_], pairs: Sequence[Pair]) -> Scores:
+    a, b = np.array([p.a for p in pairs]), np.array([p.b for p in pairs])
+    values = np.einsum("ij,ij->i", vectors[a], vectors[b])
+    return np.where(present[a] & present[b], values, _FAILED).astype(np.float32)
+
+
+def _blocks(vectors: NDArray[np.float32], present: NDArray[np.bool_]) -> Iterator[tuple[int, Scores]]:
+    """For each picture, its scores with all later ones."""
+    for start in range(0, len(vectors), 256):
+        block = vectors[start : start + 256] @ vectors[start:].T
+        block[~present[start : start + 256]] = _FAILED
+        block[:, ~present[start:]] = _FAILED
+        for row in range(len(block)):
+            yield start + row, block[row, row + 1 :]
+
+
+def all_pair_scores(
+    vectors: NDArray[np.float32], present: NDArray[np.bool_], subjects: NDArray[np.int64]
+) -> tuple[Scores, Scores]:
+    """Genuine and impostor scores of every two pictures.
+
+    Args:
+        vectors: ``(n, dim)`` unit vectors.
+        present: ``(n,)`` whether a picture has a template.
+        subjects: ``(n,)`` numbers of the people.
+    """
+    genuine, impostor = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
+    for index, values in _blocks(vectors, present):
+        same = subjects[index + 1 :] == subjects[index]
+        genuine.append(values[same])
+        impostor.append(values[~same])
+    return np.concatenate(genuine), np.concatenate(impostor)
+
+
+def fold_accuracy(
+    scores: Scores, genuine: NDArray[np.bool_], fold: NDArray[Any], folds: int
+) -> tuple[float, float]:
+    """Mean and sample standard deviation of the accuracy over folds.
+
+    The threshold of a fold is the one with the best accuracy on all others; the middle of the best ones where several
+    are equal. With one fold it is chosen and judged on the same pairs, and the deviation is 0.
+    """
+    results = []
+    for k in range(folds):
+        test = fold == k
+        train = ~test if folds > 1 else test
+        threshold = _best_threshold(scores[train], genuine[train])
+        results.append(float(np.mean((scores[test] >= threshold) == genuine[test])))
+    return statistics.fmean(results), statistics.stdev(results) if folds > 1 else 0.0
+
+
+def _best_threshold(scores: Scores, genuine: NDArray[np.bool_]) -> float:
+    curve = error_curve(scores[genuine], scores[~genuine])
+    wrong = curve.fmr * np.sum(~genuine) + curve.fnmr * np.sum(genuine)
+    best = np.flatnonzero(wrong < wrong.min() + 0.5)
+    low = curve.threshold[best[0] - 1] if best[0] else curve.threshold[0]
+    return float((low + curve.threshold[best[0]]) / 2) if best[0] else float(low)
+
+
+def _write_scores(
+    path: Path,
+    listed: PairsFile,
+    protocol: Scores,
+    vectors: NDArray[np.float32],
+    present: NDArray[np.bool_],
+    *,
+    all_pairs: bool,
+) -> None:
+    subjects = people(listed.images)
+    try:
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(("a", "b", "genuine", "score"))
+            if all_pairs:
+                for index, values in _blocks(vectors, present):
+                    for step, value in enumerate(values, 1):
+                        other = index + step
+                        same = int(subjects[index] == subjects[other])
+                        writer.writerow((listed.images[index], listed.images[other], same, f"{value:.6f}"))
+            else:
+                for pair, value in zip(listed.pairs, protocol, strict=True):
+                    row = (listed.images[pair.a], listed.images[pair.b], int(pair.genuine), f"{value:.6f}")
+                    writer.writerow(row)
+    except OSError:
+        raise ConfigurationError("the file of scores cannot be written") from None

@@ -1,0 +1,71 @@
+"""Aligned crops to embeddings, as the model's card says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NewType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.biometric.image import Image
+from idverify.biometric.model_card import ModelCard
+from idverify.biometric.runtime import InferenceSession
+from idverify.errors import ConfigurationError, ModelError
+
+Embedding = NewType("Embedding", NDArray[np.float32])
+"""A face as a vector: ``float32``, shape ``(dim,)``, length 1, read-only. Biometric data: never log or print it."""
+
+
+class FaceEmbedder:
+    """Runs an embedding network. Thread-safe as its session is."""
+
+    def __init__(self, session: InferenceSession, card: ModelCard) -> None:
+        """Keeps a session and its card.
+
+        Raises:
+            ConfigurationError: the card is of another task, or has not one input and one output.
+        """
+        if card.task != "face-embedding" or len(card.inputs) != 1 or len(card.outputs) != 1:
+            raise ConfigurationError(f"{card.identity} is no face embedding with one input and one output")
+        self._session, self._card = session, card
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self._card
+
+    def embed(self, crops: Sequence[Image]) -> tuple[Embedding, ...]:
+        """One embedding a crop.
+
+        Args:
+            crops: aligned faces of the card's input size.
+
+        Raises:
+            ModelError: a crop of another size, or the network failed or gave no finite vector.
+        """
+        return tuple(self._one(crop) for crop in crops)
+
+    def _one(self, crop: Image) -> Embedding:
+        card = self._card
+        width, height = card.input_size
+        if crop.shape != (height, width, 3):
+            raise ModelError(f"{card.identity} takes crops of {width} x {height} pixels")
+        output = self._session.run({card.inputs[0].name: prepare(crop, card)})[card.outputs[0].name]
+        vector = np.asarray(output, np.float32).reshape(-1)
+        length = float(np.linalg.norm(vector))
+        if vector.shape != (card.output_dim,) or not np.isfinite(length) or length < 1e-6:
+            raise ModelError(f"{card.identity} gave no embedding")
+        vector = vector / np.float32(length)
+        vector.setflags(write=False)
+        return Embedding(vector)
+
+
+def prepare(crop: Image, card: ModelCard) -> NDArray[Any]:
+    """A crop as the network's input: channel order, ``(x - mean) / std`` for float inputs, layout, batch of one."""
+    pixels: NDArray[Any] = crop if card.channel_order == "RGB" else crop[:, :, ::-1]
+    if card.inputs[0].dtype == "float32":
+        pixels = (pixels.astype(np.float32) - np.array(card.mean, np.float32)) / np.array(card.std, np.float32)
+    if card.input_layout == "NCHW":
+        pixels = pixels.transpose(2, 0, 1)
+    return np.ascontiguousarray(pixels[np.newaxis])

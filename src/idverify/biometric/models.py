@@ -1,0 +1,221 @@
+"""The registry: which model files there are, verified before they are used.
+
+A registry is a folder with ``manifest.toml``, ``files/``, ``calibration/`` and ``LICENSES/``. An installed wheel
+carries it as ``idverify/_models``; a checkout has it as ``models`` at its top. Nothing is ever fetched.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from idverify.biometric.calibration import CalibrationTable, load_table
+from idverify.biometric.model_card import ModelCard
+from idverify.biometric.runtime import OnnxSession, thread_count
+from idverify.errors import ConfigurationError, ModelError
+
+CPU: tuple[str, ...] = ("CPUExecutionProvider",)
+MAX_MANIFEST_BYTES = 1024 * 1024
+MAX_MODEL_BYTES = 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCheck:
+    """What :meth:`ModelRegistry.verify` found of one model.
+
+    Attributes:
+        card: its card.
+        problem: what is wrong, in words; None where nothing is.
+    """
+
+    card: ModelCard
+    problem: str | None
+
+
+def default_manifest() -> Path:
+    """The manifest of the wheel, else of the checkout.
+
+    Raises:
+        ModelError: neither is there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_models", package.parents[1] / "models"):
+        manifest = folder / "manifest.toml"
+        if manifest.is_file():
+            return manifest
+    raise ModelError("no models: neither the installed package nor a checkout around it has a manifest.toml")
+
+
+class ModelRegistry:
+    """The models of one manifest. Thread-safe.
+
+    Sessions are kept: asking twice for the same model, threads and providers gives the same session.
+    """
+
+    def __init__(self, manifest: Path | None = None, *, search: Sequence[Path] | None = None) -> None:
+        """Reads the manifest; opens no model.
+
+        Args:
+            manifest: the manifest; that of the package where None.
+            search: folders that hold the model files, first match wins; ``files/`` beside the manifest where None.
+
+        Raises:
+            ModelError: the manifest is missing or malformed.
+        """
+        self._manifest = manifest if manifest is not None else default_manifest()
+        self._search = tuple(search) if search is not None else (self._manifest.parent / "files",)
+        self._cards, self._defaults = _read_manifest(self._manifest)
+        self._sessions: dict[tuple[str, int, tuple[str, ...]], OnnxSession] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest that was read."""
+        return self._manifest
+
+    @property
+    def cards(self) -> tuple[ModelCard, ...]:
+        """All cards, in the manifest's order."""
+        return tuple(self._cards.values())
+
+    def card(self, model_id: str) -> ModelCard:
+        """The card of a model.
+
+        Raises:
+            ConfigurationError: no model of that name.
+        """
+        try:
+            return self._cards[model_id]
+        except KeyError:
+            raise ConfigurationError(f"no model {model_id!r}; there are {', '.join(sorted(self._cards))}") from None
+
+    def default(self, task: str) -> ModelCard:
+        """The card that the manifest names for a task.
+
+        Raises:
+            ConfigurationError: the manifest names none.
+        """
+        try:
+            return self._cards[self._defaults[task]]
+        except KeyError:
+            raise ConfigurationError(f"the manifest names no default model for the task {task!r}") from None
+
+    def path(self, model_id: str) -> Path:
+        """Where the file of a model lies; not verified.
+
+        Raises:
+            ModelError: it is in no folder of the search path.
+        """
+        card = self.card(model_id)
+        for folder in self._search:
+            if (folder / card.file).is_file():
+                return folder / card.file
+        raise ModelError(f"the file {card.file} of {card.identity} is missing; see models/recipes for how it is built")
+
+    def load(self, model_id: str) -> bytes:
+        """The bytes of a model file, size and SHA-256 verified.
+
+        Raises:
+            ModelError: missing, or other bytes than the card says.
+        """
+        card, path = self.card(model_id), self.path(model_id)
+        if card.size > MAX_MODEL_BYTES:
+            raise ModelError(f"{card.identity} is over {MAX_MODEL_BYTES} bytes")
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(card.size + 1)
+        except OSError:
+            raise ModelError(f"the file {card.file} of {card.identity} cannot be read") from None
+        if len(data) != card.size:
+            raise ModelError(f"the file {card.file} of {card.identity} has another size than its card says")
+        if hashlib.sha256(data).hexdigest() != card.sha256:
+            raise ModelError(f"the file {card.file} of {card.identity} has another SHA-256 than its card says")
+        return data
+
+    def session(self, model_id: str, *, providers: Sequence[str] = CPU, threads: int | None = None) -> OnnxSession:
+        """A session on a verified model.
+
+        Args:
+            model_id: name of the model.
+            providers: onnxruntime's execution providers, in order of preference.
+            threads: threads of one inference; see :func:`idverify.biometric.runtime.thread_count`.
+
+        Raises:
+            ModelError: the file is missing or altered, or its graph is not that of its card.
+            ConfigurationError: unknown model, provider or thread count.
+        """
+        key = (model_id, thread_count(threads), tuple(providers))
+        with self._lock:
+            session = self._sessions.get(key)
+            if session is None:
+                session = OnnxSession(self.load(model_id), self.card(model_id), providers=key[2], threads=key[1])
+                self._sessions[key] = session
+            return session
+
+    def calibration(self, model_id: str) -> CalibrationTable | None:
+        """The measured table of a model; None where its card names none.
+
+        Raises:
+            ModelError: the table is missing or malformed, or was measured on another file.
+        """
+        card = self.card(model_id)
+        if card.calibration is None:
+            return None
+        table = load_table(self._manifest.parent / "calibration" / f"{card.calibration}.json")
+        if (table.id, table.model, table.model_sha256) != (card.calibration, card.identity, card.sha256):
+            raise ModelError(f"the calibration table {table.id} was measured on another model than {card.identity}")
+        return table
+
+    def verify(self) -> tuple[ModelCheck, ...]:
+        """Loads every model once: bytes, graph and calibration table; problems are told, not raised."""
+        checks = []
+        for card in self.cards:
+            problem = None
+            try:
+                OnnxSession(self.load(card.id), card, providers=CPU, threads=1)
+                self.calibration(card.id)
+            except ModelError as error:
+                problem = str(error)
+            checks.append(ModelCheck(card=card, problem=problem))
+        return tuple(checks)
+
+
+def _read_manifest(path: Path) -> tuple[dict[str, ModelCard], dict[str, str]]:
+    try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ModelError(f"the manifest is over {MAX_MANIFEST_BYTES} bytes")
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise ModelError("the manifest of the models cannot be read") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(f"the manifest of the models is no TOML: {type(error).__name__}") from None
+    entries, defaults = content.get("model"), content.get("defaults", {})
+    if content.get("schema") != 1 or not isinstance(entries, list) or not isinstance(defaults, dict):
+        raise ModelError("the manifest of the models has another schema than 1")
+    cards: dict[str, ModelCard] = {}
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise ModelError("a model of the manifest is no table")
+        card = ModelCard.from_mapping(entry)
+        if card.id in cards:
+            raise ModelError(f"the manifest names {card.id} twice")
+        cards[card.id] = card
+    for task, name in defaults.items():
+        if name not in cards or cards[name].task != task:
+            raise ModelError(f"the manifest's default for {task!r} is no model of that task")
+    return cards, dict(defaults)
+
+
+@functools.cache
+def default_registry() -> ModelRegistry:
+    """The registry of the package, made once in a process.
+
+    Raises:
+        ModelError: there is no manifest.
+    """
+    return ModelRegistry()
