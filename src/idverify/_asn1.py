@@ -67,13 +67,15 @@ def scan(data: bytes, *, what: str, max_elements: int = MAX_ELEMENTS, allow_trai
     if size > MAX_BYTES:
         raise MalformedDataError(f"{what}: {size} bytes are beyond the cap of {MAX_BYTES}")
     ends: list[int] = []  # end offset of each open element, -1 for indefinite length
+    limits = [size]  # where the innermost element of known length ends, one more than `ends` has
     position = count = 0
     while True:
         while ends and ends[-1] == position:
             ends.pop()
+            limits.pop()
         if count and not ends:
             break
-        limit = next((e for e in reversed(ends) if e >= 0), size)
+        limit = limits[-1]
         if position + 2 > limit:
             raise MalformedDataError(f"{what}: the encoding is cut off at byte {position}")
         tag = data[position]
@@ -81,6 +83,7 @@ def scan(data: bytes, *, what: str, max_elements: int = MAX_ELEMENTS, allow_trai
         if ends and ends[-1] < 0 and tag == 0 and data[position] == 0:
             position += 1
             ends.pop()
+            limits.pop()
             continue
         count += 1
         if count > max_elements:
@@ -98,7 +101,7 @@ def scan(data: bytes, *, what: str, max_elements: int = MAX_ELEMENTS, allow_trai
                 raise MalformedDataError(f"{what}: the encoding is cut off at byte {position}")
         length = data[position]
         position += 1
-        constructed = bool(tag & 0x20)
+        constructed = tag & 0x20
         if length == 0x80:
             if not constructed:
                 raise MalformedDataError(f"{what}: a primitive element has indefinite length at byte {position - 1}")
@@ -123,6 +126,7 @@ def scan(data: bytes, *, what: str, max_elements: int = MAX_ELEMENTS, allow_trai
             if len(ends) >= MAX_DEPTH:
                 raise MalformedDataError(f"{what}: nested deeper than {MAX_DEPTH}")
             ends.append(end)
+            limits.append(limit if end < 0 else end)
         else:
             position = end
             if not ends:

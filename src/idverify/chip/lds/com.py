@@ -14,6 +14,7 @@ TAG: Final = 0x60
 _LDS_VERSION: Final = 0x5F01
 _UNICODE_VERSION: Final = 0x5F36
 _TAG_LIST: Final = 0x5C
+MAX_TAGS: Final = 64
 _KNOWN_LDS: Final = ("0107", "0108")
 
 
@@ -114,4 +115,6 @@ def _tags(data: bytes) -> tuple[int, ...]:
         if position > len(data):
             raise MalformedDataError("EF.COM tag list: the last tag is cut off")
         tags.append(header.tag)
+        if len(tags) > MAX_TAGS:
+            raise MalformedDataError(f"EF.COM tag list: more than {MAX_TAGS} tags")
     return tuple(tags)

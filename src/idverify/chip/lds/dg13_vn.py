@@ -22,6 +22,7 @@ from idverify.errors import MalformedDataError
 TAG: Final = 0x6D
 ID_UTF8: Final = "1.0.10646.1.0.8"
 MAX_DEPTH: Final = 4
+MAX_FIELDS: Final = 128
 MAX_TEXT_BYTES: Final = 4096
 
 FIELD_NAMES: Final[Mapping[int, str]] = MappingProxyType(
@@ -158,6 +159,8 @@ def _items(outer: _tlv.Tlv, *, what: str) -> Iterator[_tlv.Tlv]:
             break
         if len(found) == 1 and found[0].tag == _der.SEQUENCE:
             found = found[0].children(what=what)
+    if len(found) > MAX_FIELDS:
+        raise MalformedDataError(f"DG13: {len(found)} fields are beyond the cap of {MAX_FIELDS}")
     for item in found:
         yield _der.expect(item, _der.SEQUENCE, what=what)
 
