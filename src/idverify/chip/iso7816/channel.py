@@ -132,6 +132,11 @@ class Link:
         if self._deadline is None and self._total_timeout is not None:
             self._deadline = self._clock() + self._total_timeout.total_seconds()
 
+    @property
+    def expired(self) -> bool:
+        """Whether the total time is over."""
+        return self._deadline is not None and self._clock() >= self._deadline
+
     def check(self) -> None:
         """Raise when the caller has cancelled or the total time is over.
 
@@ -140,7 +145,7 @@ class Link:
         """
         if self._cancel is not None and self._cancel.is_set():
             raise OperationCancelled("reading was cancelled")
-        if self._deadline is not None and self._clock() >= self._deadline:
+        if self.expired:
             raise TransportTimeout("the time for the whole session is over")
 
     def exchange(self, apdu: bytes) -> ResponseAPDU:
