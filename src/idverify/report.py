@@ -78,6 +78,7 @@ class Reason(enum.StrEnum):
     REVOKED = "revoked"
     NO_CRL = "no-crl"
     CRL_STALE = "crl-stale"
+    CRL_INVALID = "crl-invalid"
     HASH_MISMATCH = "hash-mismatch"
     HASH_NOT_IN_SOD = "hash-not-in-sod"
     NOT_READ = "not-read"

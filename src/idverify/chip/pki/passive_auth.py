@@ -1,0 +1,446 @@
+"""Passive authentication: is what the chip holds what the issuing state signed? (ICAO 9303-11 §5.1; BSI TR-03135-1)
+
+Every check is made, whatever the others said, and gives one :class:`~idverify.report.CheckResult`. No bytes of a
+document make these functions raise.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from idverify import _tlv
+from idverify.chip.lds.com import EfCom
+from idverify.chip.lds.files import DATA_GROUPS, FileId
+from idverify.chip.lds.sod import EfSod, SecurityObject
+from idverify.chip.pki import countries, path, revocation
+from idverify.chip.pki.certificate import Certificate
+from idverify.chip.pki.cms import NOT_STRICT, Deviation, SignedData, Verdict
+from idverify.chip.pki.trust_store import TrustStore
+from idverify.crypto.signature import WEAK_HASHES, digest
+from idverify.errors import IdVerifyError, MalformedDataError, UnsupportedAlgorithmError
+from idverify.oids import Bsi, Icao
+from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
+
+_EAC_GROUPS = frozenset({FileId.DG3, FileId.DG4})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassiveAuthOptions:
+    """How strictly to judge.
+
+    Attributes:
+        strict: refuse an EF.SOD that deviates from ICAO's profile outside its signed part: another CMS version than 3,
+            bytes behind the structure. Otherwise the deviation only stands in the evidence.
+        crl_max_age: how old a revocation list may be; None: until the list's own ``nextUpdate``.
+        issued: when the document was issued, if known better than by the signing time in EF.SOD.
+    """
+
+    strict: bool = True
+    crl_max_age: timedelta | None = None
+    issued: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassiveAuthentication:
+    """The report, and what it was made from.
+
+    Attributes:
+        report: the results.
+        security_object: the signed hash list, or None. It is to be relied on only as far as the report says.
+        signer: the document signer's certificate, or None.
+        path: the path from it to a trusted CSCA, or None.
+    """
+
+    report: VerificationReport
+    security_object: SecurityObject | None = field(repr=False)
+    signer: Certificate | None
+    path: path.Path | None
+
+
+@dataclass
+class _Sod:
+    """EF.SOD taken apart as far as it goes."""
+
+    reason: Reason | None = None
+    signed: SignedData | None = None
+    verdict: Verdict | None = None
+    content: SecurityObject | None = None
+    content_reason: Reason | None = None
+    deviations: tuple[Deviation, ...] = ()
+
+
+def verify_document(
+    files: Mapping[FileId, bytes],
+    *,
+    trust: TrustStore,
+    at: datetime,
+    unreadable: Mapping[FileId, Reason] | None = None,
+    options: PassiveAuthOptions | None = None,
+) -> VerificationReport:
+    """Passive authentication of raw files.
+
+    Args:
+        files: the files as read; EF.SOD alone is possible.
+        trust: the trust anchors.
+        at: time of the inspection; one without time zone is taken as UTC.
+        unreadable: files that could not be read, and why.
+        options: how strictly to judge.
+
+    Returns:
+        a report with ``pa.sod.signature``, ``pa.dsc.chain``, ``pa.dsc.validity``, ``pa.dsc.revocation``, ``pa.dg.hash``
+        for every group that is signed or was read, ``pa.com-sod``, ``pa.issuer-mrz``, and ``pa.card-security`` where
+        EF.CardSecurity was read.
+
+    Raises:
+        TrustStoreError: the trust store's file is damaged.
+    """
+    return examine(files, trust=trust, at=at, unreadable=unreadable, options=options).report
+
+
+def examine(
+    files: Mapping[FileId, bytes],
+    *,
+    trust: TrustStore,
+    at: datetime,
+    unreadable: Mapping[FileId, Reason] | None = None,
+    options: PassiveAuthOptions | None = None,
+) -> PassiveAuthentication:
+    """:func:`verify_document` with the intermediate results."""
+    chosen = options or PassiveAuthOptions()
+    moment = at if at.tzinfo else at.replace(tzinfo=UTC)
+    missing = unreadable or {}
+    sod = _open_sod(files.get(FileId.SOD), trust)
+    signer = sod.verdict.signer if sod.verdict else None
+    found = _find_path(signer, sod.signed, trust, moment)
+    checks = [
+        _signature(sod, chosen, missing),
+        _chain(found, sod),
+        *_validity(found, sod, moment, chosen),
+        _revocation(found, trust, moment, chosen),
+        *_hashes(files, sod, missing),
+        _com_sod(files, sod, missing),
+        _issuer(files, found, missing),
+    ]
+    if FileId.CARD_SECURITY in files:
+        checks.append(verify_card_security(files[FileId.CARD_SECURITY], trust=trust, at=moment, options=chosen)[0])
+    report = VerificationReport(checks=tuple(checks), trust_store_id=trust.id, verified_at=moment)
+    return PassiveAuthentication(report, sod.content, signer, found)
+
+
+def signer_certificate(sod: bytes) -> bytes | None:
+    """The document signer's certificate in EF.SOD (DER), or None where there is none. Nothing is verified."""
+    try:
+        signed = SignedData.parse(EfSod.parse(sod).cms, what="EF.SOD")
+        return next((c.der for s in signed.signers for c in signed.certificates if s.names(c)), None)
+    except IdVerifyError:
+        return None
+
+
+def verify_card_security(
+    raw: bytes, *, trust: TrustStore, at: datetime, options: PassiveAuthOptions | None = None
+) -> tuple[CheckResult, bytes | None]:
+    """EF.CardSecurity: signature and path in one (BSI TR-03110-3 A.1.2.5; ICAO 9303-11 §4.4.5.3).
+
+    Returns:
+        the result of ``pa.card-security``, and the SecurityInfos inside. They are to be relied on only where the
+        result is successful; None where the file cannot be read.
+    """
+    moment = at if at.tzinfo else at.replace(tzinfo=UTC)
+    chosen = options or PassiveAuthOptions()
+    try:
+        signed = SignedData.parse(raw, what="EF.CardSecurity", allow_trailing=True)
+    except IdVerifyError:
+        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.FILE_MALFORMED), None
+    verdict = signed.verify({Bsi.SECURITY_OBJECT})
+    evidence = _signature_evidence(verdict)
+    if not verdict.ok:
+        return _result(CheckId.CARD_SECURITY, verdict.status, verdict.reason, **evidence), signed.content
+    if chosen.strict and not NOT_STRICT.isdisjoint(verdict.deviations):
+        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.FILE_MALFORMED, **evidence), signed.content
+    found = _find_path(verdict.signer, signed, trust, moment)
+    if found is None or not found.ok:
+        status = found.status if found else CheckStatus.FAILED
+        reason = found.reason if found else Reason.SIGNER_NOT_FOUND
+        return _result(CheckId.CARD_SECURITY, status, reason, **evidence), signed.content
+    evidence |= _path_evidence(found)
+    valid = path.validity(found.certificates, moment)
+    revoked = revocation.check(found.certificates, trust, moment, max_age=chosen.crl_max_age)
+    if revoked.status is CheckStatus.FAILED:
+        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.REVOKED, **evidence), signed.content
+    return _result(CheckId.CARD_SECURITY, valid.status, valid.reason, **evidence), signed.content
+
+
+# ---- EF.SOD ------------------------------------------------------------------------------------------------------
+
+
+def _open_sod(raw: bytes | None, trust: TrustStore) -> _Sod:
+    if raw is None:
+        return _Sod(Reason.SOD_MISSING)
+    try:
+        shell = EfSod.parse(raw)
+        signed = SignedData.parse(shell.cms, what="EF.SOD")
+    except IdVerifyError:
+        return _Sod(Reason.SOD_MALFORMED)
+    extra: list[Certificate] = []
+    for signer in signed.signers:  # old documents may leave the certificate to the directory
+        if signer.issuer is not None and signer.serial_number is not None:
+            extra += trust.document_signers(signer.issuer, signer.serial_number)
+        elif signer.key_id is not None:
+            extra += trust.document_signers_by_key(signer.key_id)
+    verdict = signed.verify({Icao.LDS_SECURITY_OBJECT}, extra=extra)
+    sod = _Sod(signed=signed, verdict=verdict, deviations=verdict.deviations)
+    if shell.trailing:
+        sod.deviations = (*sod.deviations, Deviation.TRAILING_BYTES)
+    try:
+        sod.content = SecurityObject.parse(signed.content)
+    except UnsupportedAlgorithmError:
+        sod.content_reason = Reason.ALGORITHM_UNSUPPORTED
+    except MalformedDataError:
+        sod.content_reason = Reason.SOD_MALFORMED
+    return sod
+
+
+def _signature(sod: _Sod, options: PassiveAuthOptions, missing: Mapping[FileId, Reason]) -> CheckResult:
+    """ICAO 9303-11 §5.1 step 2: the signature of the document security object."""
+    check = CheckId.SOD_SIGNATURE
+    if sod.verdict is None:
+        if sod.reason is Reason.SOD_MISSING:
+            return _result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.SOD, Reason.SOD_MISSING))
+        return _result(check, CheckStatus.FAILED, Reason.SOD_MALFORMED)
+    evidence = _signature_evidence(sod.verdict)
+    if sod.deviations:
+        evidence["deviations"] = " ".join(sod.deviations)
+    if not sod.verdict.ok:
+        return _result(check, sod.verdict.status, sod.verdict.reason, **evidence)
+    if sod.content_reason is not None:
+        unsupported = sod.content_reason is Reason.ALGORITHM_UNSUPPORTED
+        status = CheckStatus.NOT_SUPPORTED if unsupported else CheckStatus.FAILED
+        return _result(check, status, sod.content_reason, **evidence)
+    if options.strict and not NOT_STRICT.isdisjoint(sod.deviations):
+        return _result(check, CheckStatus.FAILED, Reason.SOD_MALFORMED, **evidence)
+    return _result(check, CheckStatus.SUCCESSFUL, Reason.OK, **evidence)
+
+
+def _signature_evidence(verdict: Verdict) -> dict[str, str]:
+    evidence = {}
+    if verdict.algorithm:
+        evidence["algorithm"] = verdict.algorithm
+    if verdict.weak:
+        evidence["weak"] = "true"
+    if verdict.signing_time:
+        evidence["signing-time"] = verdict.signing_time.isoformat()
+    if verdict.signer:
+        evidence |= _certificate_evidence("dsc", verdict.signer)
+    if verdict.deviations:
+        evidence["deviations"] = " ".join(dict.fromkeys(verdict.deviations))
+    return evidence
+
+
+# ---- the signer's certificate ------------------------------------------------------------------------------------
+
+
+def _find_path(
+    signer: Certificate | None, signed: SignedData | None, trust: TrustStore, at: datetime
+) -> path.Path | None:
+    if signer is None or signed is None:
+        return None
+    return path.build_path(signer, trust, at=at, extra=signed.certificates)
+
+
+def _chain(found: path.Path | None, sod: _Sod) -> CheckResult:
+    """ICAO 9303-11 §5.1 step 1 and 9303-12 §5: the path to a CSCA that is trusted."""
+    if found is None:
+        return _result(CheckId.DSC_CHAIN, CheckStatus.NOT_PERFORMED, _no_signer(sod))
+    return _result(CheckId.DSC_CHAIN, found.status, found.reason, **_path_evidence(found))
+
+
+def _path_evidence(found: path.Path) -> dict[str, str]:
+    evidence = _certificate_evidence("dsc", found.signer)
+    if found.anchor is not None:
+        evidence |= _certificate_evidence("csca", found.anchor)
+        evidence["path-length"] = str(len(found.certificates))
+    if found.provenance is not None:
+        evidence["trust-source"] = found.provenance.source
+        evidence["trust-anchor"] = found.provenance.anchor.value
+    if found.notes:
+        evidence["notes"] = " ".join(dict.fromkeys(found.notes))
+    if found.same_name:
+        evidence["same-name-other-key"] = str(found.same_name)
+    if any(c.weak for c in found.certificates):
+        evidence["weak"] = "true"
+    return evidence
+
+
+def _certificate_evidence(prefix: str, certificate: Certificate) -> dict[str, str]:
+    evidence = {
+        f"{prefix}-subject": certificate.subject.text,
+        f"{prefix}-serial": f"{certificate.serial_number:x}",
+        f"{prefix}-not-before": certificate.not_before.isoformat(),
+        f"{prefix}-not-after": certificate.not_after.isoformat(),
+    }
+    if certificate.subject_key_id:
+        evidence[f"{prefix}-ski"] = certificate.subject_key_id.hex()
+    return evidence
+
+
+def _validity(found: path.Path | None, sod: _Sod, at: datetime, options: PassiveAuthOptions) -> tuple[CheckResult, ...]:
+    """Validity of the path at the inspection and, where its time is known, at the document's issue."""
+    if found is None:
+        return (_result(CheckId.DSC_VALIDITY, CheckStatus.NOT_PERFORMED, _no_signer(sod)),)
+    issued = options.issued or (sod.verdict.signing_time if sod.verdict else None)
+    now = path.validity(found.certificates, at)
+    evidence = {"at": at.isoformat(), **_period_evidence(found, now)}
+    results = []
+    if issued is not None:
+        issued = issued if issued.tzinfo else issued.replace(tzinfo=UTC)
+        then = path.validity(found.certificates[:1], issued)
+        more = {"at": issued.isoformat(), **_period_evidence(found, then)}
+        usage = found.signer.private_key_usage
+        if usage is not None and not (usage[0] or issued) <= issued <= (usage[1] or issued):
+            more["private-key-usage"] = "outside"
+        results.append(_result(CheckId.DSC_VALIDITY, then.status, then.reason, "issue", **more))
+        evidence["valid-at-issue"] = "true" if then.status is CheckStatus.SUCCESSFUL else "false"
+    return (_result(CheckId.DSC_VALIDITY, now.status, now.reason, "inspection", **evidence), *results)
+
+
+def _period_evidence(found: path.Path, outcome: path.Validity) -> dict[str, str]:
+    evidence = {
+        "dsc-not-before": found.signer.not_before.isoformat(),
+        "dsc-not-after": found.signer.not_after.isoformat(),
+    }
+    if outcome.certificate is not None:
+        evidence["certificate"] = outcome.certificate.label
+    return evidence
+
+
+def _revocation(found: path.Path | None, trust: TrustStore, at: datetime, options: PassiveAuthOptions) -> CheckResult:
+    if found is None:
+        return _result(CheckId.DSC_REVOCATION, CheckStatus.NOT_PERFORMED, Reason.SIGNER_NOT_FOUND)
+    outcome = revocation.check(found.certificates, trust, at, max_age=options.crl_max_age)
+    evidence = {}
+    if outcome.used is not None:
+        evidence["crl-issuer"] = outcome.used.issuer.text
+        evidence["crl-this-update"] = outcome.used.this_update.isoformat()
+        if outcome.used.next_update is not None:
+            evidence["crl-next-update"] = outcome.used.next_update.isoformat()
+    if outcome.line is not None and outcome.certificate is not None:
+        evidence["certificate"] = outcome.certificate.label
+        evidence["revoked"] = outcome.line.date.isoformat()
+        if outcome.line.reason:
+            evidence["revocation-reason"] = outcome.line.reason
+    return _result(CheckId.DSC_REVOCATION, outcome.status, outcome.reason, **evidence)
+
+
+def _no_signer(sod: _Sod) -> Reason:
+    return sod.reason or (sod.verdict.reason if sod.verdict else Reason.SIGNER_NOT_FOUND)
+
+
+# ---- data groups -------------------------------------------------------------------------------------------------
+
+
+def _hashes(files: Mapping[FileId, bytes], sod: _Sod, missing: Mapping[FileId, Reason]) -> Sequence[CheckResult]:
+    """ICAO 9303-11 §5.1 step 3: every group's hash against the signed one."""
+    check, results = CheckId.DG_HASH, []
+    for group in DATA_GROUPS:
+        raw = files.get(group)
+        signed = sod.content.hashes.get(group.number or 0) if sod.content else None
+        if sod.content is None:
+            if raw is not None:
+                reason = sod.reason or sod.content_reason or Reason.SOD_MALFORMED
+                results.append(_result(check, CheckStatus.UNDETERMINED, reason, group.label))
+        elif signed is None:
+            if raw is not None:
+                results.append(_result(check, CheckStatus.FAILED, Reason.HASH_NOT_IN_SOD, group.label))
+        elif raw is None:
+            reason = missing.get(group, Reason.NOT_READ)
+            results.append(_result(check, CheckStatus.NOT_PERFORMED, reason, group.label))
+        else:
+            name = sod.content.hash_algorithm
+            evidence = {"algorithm": name} | ({"weak": "true"} if name in WEAK_HASHES else {})
+            same = hmac.compare_digest(digest(name, raw), signed)
+            status = CheckStatus.SUCCESSFUL if same else CheckStatus.FAILED
+            results.append(_result(check, status, Reason.OK if same else Reason.HASH_MISMATCH, group.label, **evidence))
+    return results
+
+
+def _com_sod(files: Mapping[FileId, bytes], sod: _Sod, missing: Mapping[FileId, Reason]) -> CheckResult:
+    """EF.COM lists what EF.SOD signs (BSI TR-03135-1): a group missing in the unsigned list may have been hidden."""
+    check = CheckId.COM_SOD
+    raw = files.get(FileId.COM)
+    if raw is None:
+        return _result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.COM, Reason.COM_MISSING))
+    try:
+        listed = set(EfCom.parse(raw).data_groups)
+    except IdVerifyError:
+        return _result(check, CheckStatus.FAILED, Reason.FILE_MALFORMED)
+    if sod.content is None:
+        return _result(check, CheckStatus.UNDETERMINED, sod.reason or sod.content_reason or Reason.SOD_MALFORMED)
+    signed = {FileId.data_group(n) for n in sod.content.hashes}
+    evidence = {}
+    if signed - listed:
+        evidence["only-in-sod"] = _labels(signed - listed)
+    if listed - signed:
+        evidence["only-in-com"] = _labels(listed - signed)
+    if not evidence:
+        return _result(check, CheckStatus.SUCCESSFUL)
+    # groups behind extended access control that were not read cannot mislead anybody
+    harmless = not signed - listed and listed - signed <= _EAC_GROUPS - set(files)
+    return _result(
+        check, CheckStatus.UNDETERMINED if harmless else CheckStatus.FAILED, Reason.COM_SOD_DIFFER, **evidence
+    )
+
+
+def _labels(groups: set[FileId]) -> str:
+    return " ".join(g.label for g in DATA_GROUPS if g in groups)
+
+
+def _issuer(files: Mapping[FileId, bytes], found: path.Path | None, missing: Mapping[FileId, Reason]) -> CheckResult:
+    """Whether the state in the MRZ is the one whose certificates signed (ICAO 9303-12 §7.1.1; TR-03135-1)."""
+    check = CheckId.ISSUER_MRZ
+    raw = files.get(FileId.DG1)
+    if raw is None:
+        return _result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.DG1, Reason.NOT_READ))
+    try:
+        code, state = _document_code_and_state(raw)
+    except IdVerifyError:
+        return _result(check, CheckStatus.FAILED, Reason.FILE_MALFORMED)
+    if found is None:
+        return _result(check, CheckStatus.NOT_PERFORMED, Reason.SIGNER_NOT_FOUND)
+    evidence = {"issuing-state": state}
+    known = 0
+    for name, certificate in (("dsc", found.signer), ("csca", found.anchor)):
+        country = (certificate.country or certificate.issuer.country) if certificate else None
+        if certificate is None or country is None:
+            continue
+        known += 1
+        evidence[f"{name}-country"] = country
+        if not countries.same_state(country, state) and certificate.mrz_country != state:
+            return _result(check, CheckStatus.FAILED, Reason.COUNTRY_MISMATCH, **evidence)
+    types = found.signer.document_types
+    if types is not None and not types & {code, code[:1], code.ljust(2, "<")}:
+        evidence["document-types"] = " ".join(sorted(types))
+        return _result(check, CheckStatus.FAILED, Reason.DOCUMENT_TYPE, **evidence)
+    if not known:
+        return _result(check, CheckStatus.UNDETERMINED, Reason.COUNTRY_UNKNOWN, **evidence)
+    return _result(check, CheckStatus.SUCCESSFUL, Reason.OK, **evidence)
+
+
+def _document_code_and_state(dg1: bytes) -> tuple[str, str]:
+    """Document code and issuing state: the first five characters of every MRZ (ICAO 9303-4, -5, -6 §4.2)."""
+    mrz = _tlv.parse(dg1, 0x61, what="DG1", allow_trailing=True).first(0x5F1F, what="DG1")
+    if mrz is None or len(mrz.value) < 5:
+        raise MalformedDataError("DG1: there is no MRZ")
+    try:
+        text = mrz.value[:5].decode("ascii")
+    except UnicodeDecodeError:
+        raise MalformedDataError("DG1: the MRZ is not ASCII") from None
+    return text[:2].strip("<"), text[2:].strip("<")
+
+
+def _result(
+    check: CheckId, status: CheckStatus, reason: Reason = Reason.OK, subject: str | None = None, **evidence: str
+) -> CheckResult:
+    return CheckResult(check=check, status=status, reason=reason, subject=subject, evidence=evidence)
