@@ -264,29 +264,27 @@ class SignedData:
             found = []
         if not found:
             return Verdict(CheckStatus.FAILED, Reason.SIGNER_NOT_FOUND)
-        verdict = Verdict(CheckStatus.FAILED, Reason.SIGNATURE_INVALID, found[0], signing_time=signer.signing_time)
+        verdicts = [self._verify_under(signer, certificate) for certificate in found]
+        best = next((v for v in verdicts if v.ok), verdicts[0])
+        return replace(best, deviations=(*deviations, *best.deviations)) if best.ok else best
+
+    def _verify_under(self, signer: SignerInfo, certificate: Certificate) -> Verdict:
+        deviations: list[Deviation] = []
+        verdict = Verdict(CheckStatus.FAILED, Reason.SIGNATURE_INVALID, certificate, signing_time=signer.signing_time)
         try:
             algorithm = SignatureAlgorithm.parse(signer.algorithm, hint=signer.digest)
-            verdict = replace(
-                verdict,
-                algorithm=f"{algorithm}, {found[0].public_key}",
-                weak=algorithm.weak or found[0].public_key.weak,
-            )
+            key = certificate.public_key
+            verdict = replace(verdict, algorithm=f"{algorithm}, {key}", weak=algorithm.weak or key.weak)
             messages = self._messages(signer, deviations)
             if messages is None:
                 return replace(verdict, reason=Reason.DIGEST_MISMATCH)
-            for certificate in found:
-                for number, message in enumerate(messages):
-                    if sig.verify(certificate.public_key, algorithm, signer.signature, message):
-                        if number:
-                            deviations.append(Deviation.ATTRIBUTES_NOT_DER)
-                        return replace(
-                            verdict,
-                            status=CheckStatus.SUCCESSFUL,
-                            reason=Reason.OK,
-                            signer=certificate,
-                            deviations=tuple(deviations),
-                        )
+            for number, message in enumerate(messages):
+                if sig.verify(key, algorithm, signer.signature, message):
+                    if number:
+                        deviations.append(Deviation.ATTRIBUTES_NOT_DER)
+                    return replace(
+                        verdict, status=CheckStatus.SUCCESSFUL, reason=Reason.OK, deviations=tuple(deviations)
+                    )
         except UnsupportedAlgorithmError:
             return replace(verdict, status=CheckStatus.NOT_SUPPORTED, reason=Reason.ALGORITHM_UNSUPPORTED)
         except IdVerifyError:
