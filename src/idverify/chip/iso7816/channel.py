@@ -399,6 +399,8 @@ class SecureChannel:
         Raises:
             SecureMessagingError: the answer does not verify, or the session was dead before.
         """
+        if (command.le or 0) > MAX_SHORT_LE and not self._stack.extended_possible:
+            command = replace(command, le=MAX_SHORT_LE)
         return self._top.send(command)
 
 
@@ -431,6 +433,11 @@ class ChannelStack:
     def may_extend(self) -> bool:
         """Whether extended length is allowed and the reader carries it."""
         return not self.force_short and self.link.transport.max_apdu_size > MAX_SHORT_DATA + 6
+
+    @property
+    def extended_possible(self) -> bool:
+        """Whether extended length works or may work."""
+        return self.may_extend and self.limits.extended is not False
 
     @property
     def response_room(self) -> int:

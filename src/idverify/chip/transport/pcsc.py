@@ -252,6 +252,11 @@ class _Caller:
         self._jobs.put((last, queue.SimpleQueue()))
         self._jobs.put(None)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread has not ended."""
+        return self._thread.is_alive()
+
     def join(self, timeout: float) -> None:
         """Wait for the thread's end."""
         self._thread.join(timeout)
@@ -288,6 +293,7 @@ class PcscTransport:
         self._exclusive = exclusive
         self._connect_timeout = connect_timeout.total_seconds()
         self._caller: _Caller | None = None
+        self._given_up: _Caller | None = None
         self._connection = _Connection()
         self._open()
 
@@ -343,7 +349,12 @@ class PcscTransport:
             else:
                 return
         self.close()
-        self._open()
+        try:
+            self._open()
+        except CardInUseError:
+            if self._given_up is not None and self._given_up.alive:
+                raise TransportTimeout("the reader has still not answered; take the card away, or replug it") from None
+            raise
 
     def close(self) -> None:
         """Reset the card and let it go; idempotent, never raises."""
@@ -381,7 +392,7 @@ class PcscTransport:
         except IdVerifyError:
             raise
         except queue.Empty:
-            self._caller = None
+            self._caller, self._given_up = None, caller
             caller.finish(self._connection.release)
             raise TransportTimeout(
                 f"the card or the reader did not answer within {timeout:g} s; present the card again"

@@ -1,0 +1,503 @@
+"""One card from presentation to the last file: order of work, time-outs, progress, cancellation, recovery."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Final, Self, TypeVar
+
+from idverify._logging import get_logger
+from idverify.chip.access.password import AccessPassword
+from idverify.chip.chip_proof import ChipResult, gate_chip_results
+from idverify.chip.iso7816 import status
+from idverify.chip.iso7816.channel import ChannelStack, FileChannel, Link, SecureChannel
+from idverify.chip.iso7816.filesystem import FileReader, PartialFile
+from idverify.chip.iso7816.limits import REMEMBERED, LimitMemory
+from idverify.chip.lds.com import EfCom
+from idverify.chip.lds.files import FileId
+from idverify.chip.lds.sod import EfSod, SecurityObject
+from idverify.chip.opening import Opened, Opener
+from idverify.chip.pki.cms import SignedData
+from idverify.chip.proving import prove_active
+from idverify.chip.reading import READ_ORDER, FileStats, Phase, Progress, ReadOptions, SessionStats
+from idverify.chip.transport.base import CancelToken, Transport
+from idverify.errors import (
+    AccessDeniedError,
+    CardInUseError,
+    ConfigurationError,
+    FileNotFoundOnCardError,
+    IdVerifyError,
+    MalformedDataError,
+    OperationCancelled,
+    ProtocolError,
+    SecureMessagingError,
+    SecurityStatusError,
+    StatusWordError,
+    TransportError,
+    TransportTimeout,
+    UnsupportedAlgorithmError,
+)
+from idverify.report import CheckResult, Reason
+
+__all__ = [
+    "CancelToken",
+    "ChipResult",
+    "DocumentSession",
+    "FileStats",
+    "Phase",
+    "Progress",
+    "ReadOptions",
+    "SessionStats",
+    "gate_chip_results",
+]
+
+_log = get_logger(__name__)
+_T = TypeVar("_T")
+
+_MAX_LENGTH_REOPENINGS: Final = 5
+_PAUSE_SECONDS: Final = 0.1
+_USUALLY_REFUSED: Final = (FileId.DG3, FileId.DG4)
+_REFUSALS: Final = (status.SECURITY_STATUS, status.NOT_FOUND, 0x6985, 0x6986)
+
+
+class DocumentSession:
+    """Reads one document. Not thread-safe; the transport belongs to the caller and stays open.
+
+    Where a card moves, is reset or falls silent, the session opens it anew with the same passwords and goes on at the
+    byte where it was, at most ``options.max_recoveries`` times. Whether what came together is one document is for the
+    hashes of passive authentication to say. Nothing is ever retried under the keys of a broken secure session, a wrong
+    checksum is not recovered from, and a password that the card has refused is not tried again.
+
+    Args:
+        transport: the connected card.
+        options: limits and choices.
+        on_progress: called when the progress has changed.
+        cancel: looked at before every command.
+        rng: source of random bytes for the protocols.
+        memory: where limits of card models are remembered.
+        clock: seconds, growing.
+        pause: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        options: ReadOptions | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        cancel: CancelToken | None = None,
+        rng: Callable[[int], bytes] = secrets.token_bytes,
+        memory: LimitMemory = REMEMBERED,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._options = options or ReadOptions()
+        self._on_progress = on_progress
+        self._rng = rng
+        self._clock = clock
+        self._pause = pause
+        self._limits = memory.limits(transport.atr)
+        self._link = Link(
+            transport,
+            apdu_timeout=self._options.apdu_timeout,
+            total_timeout=self._options.total_timeout,
+            cancel=cancel,
+            clock=clock,
+        )
+        self._passwords: tuple[AccessPassword, ...] | None = None
+        self._stack: ChannelStack | None = None
+        self._channel: FileChannel | None = None
+        self._opened: Opened | None = None
+        self._files: dict[FileId, bytes] = {}
+        self._unreadable: dict[FileId, Reason] = {}
+        self._partial: PartialFile | None = None
+        self._last_progress: Progress | None = None
+        self._milliseconds: dict[str, float] = {}
+        self._file_stats: dict[FileId, FileStats] = {}
+        self._recoveries = 0
+        self._length_reopenings = 0
+        self._timeouts = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop keys and passwords; what was read stays. The transport is not closed."""
+        self._drop_channel()
+        self._passwords = None
+        self._partial = None
+
+    # ---- what is known ------------------------------------------------------------------------------------------
+
+    @property
+    def access(self) -> str:
+        """``pace``, ``bac`` or ``none``: how the chip was opened."""
+        return self._opened.access if self._opened else "none"
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """The results of access control, as :meth:`open` returned them."""
+        return self._opened.checks if self._opened else ()
+
+    @property
+    def files(self) -> Mapping[FileId, bytes]:
+        """What has been read completely, EF.CardAccess among it."""
+        return MappingProxyType(self._files)
+
+    @property
+    def unreadable(self) -> Mapping[FileId, Reason]:
+        """Files that were asked for and could not be read: ``access-refused``, ``file-absent``, …"""
+        return MappingProxyType(self._unreadable)
+
+    @property
+    def stats(self) -> SessionStats:
+        """What the session cost so far."""
+        traffic, opened = self._link.traffic, self._opened
+        return SessionStats(
+            apdus=traffic.apdus,
+            bytes=traffic.bytes_sent + traffic.bytes_received,
+            milliseconds=dict(self._milliseconds),
+            files=dict(self._file_stats),
+            recoveries=self._recoveries,
+            protocol=opened.protocol if opened else None,
+            cipher=opened.cipher if opened else None,
+            extended_length=bool(self._limits.extended) and not self._options.force_short_apdu,
+        )
+
+    # ---- opening ------------------------------------------------------------------------------------------------
+
+    def open(self, passwords: AccessPassword | Sequence[AccessPassword] = ()) -> tuple[CheckResult, ...]:
+        """Open the chip: PACE where EF.CardAccess offers it, else BAC.
+
+        PACE takes the first password; BAC the first one of the MRZ. A password that the card refuses ends the attempt:
+        no other protocol and no other password is tried, so that no retry counter is used up unseen. Falling back from
+        PACE to BAC happens where PACE is not offered, not supported, or fails technically, and is in the results.
+
+        Args:
+            passwords: what opens the chip; none for a chip without access control.
+
+        Returns:
+            ``access.pace`` and, where it was used, ``access.bac``.
+
+        Raises:
+            WrongPasswordError: the card does not accept the password.
+            CardLockedError: the password is blocked, or the chip is switched off.
+            ApplicationNotFoundError: the card is no eMRTD.
+            AccessDeniedError: the chip cannot be opened with the passwords given.
+            TransportError, ProtocolError, MalformedDataError, OperationCancelled
+            ConfigurationError: the session was opened before.
+        """
+        if self._passwords is not None:
+            raise ConfigurationError("this session was opened before; make a new one")
+        self._passwords = (passwords,) if isinstance(passwords, AccessPassword) else tuple(passwords)
+        self._link.start_clock()
+        with self._ending():
+            self._recovering(lambda channel: None)
+        return self.checks
+
+    def _establish(self) -> None:
+        """Open the card, in whatever state it is after a reset."""
+        stack = ChannelStack(self._link, self._limits, force_short=self._options.force_short_apdu)
+        opener = Opener(
+            stack,
+            self._passwords or (),
+            options=self._options,
+            rng=self._rng,
+            tell=lambda phase: self._tell(Progress(phase)),
+            timed=self._timed,
+        )
+        opened = opener.open()
+        before = self._opened
+        if before is not None:
+            if opened.card_access != before.card_access:
+                raise ProtocolError("another card was presented meanwhile; start again")
+            if opened.access != before.access:
+                raise AccessDeniedError(f"the card opened by {before.access} first and only by {opened.access} now")
+        else:
+            self._opened = opened
+            for file, content in opened.files.items():
+                self._files.setdefault(file, content)
+            self._unreadable.update(opened.unreadable)
+        self._stack, self._channel = stack, opened.channel
+
+    # ---- reading ------------------------------------------------------------------------------------------------
+
+    def read(self, file: FileId) -> bytes:
+        """One file, from the card or as read before.
+
+        Raises:
+            FileNotFoundOnCardError: the chip has no such file.
+            SecurityStatusError: the chip refuses it; DG3 and DG4 need terminal authentication.
+            StatusWordError, MalformedDataError, SecureMessagingError, TransportError, OperationCancelled
+            ConfigurationError: the session is not open, or the file lies outside the application.
+        """
+        found = self._files.get(file)
+        if found is not None:
+            return found
+        if not file.in_application:
+            raise ConfigurationError(f"{file.label} lies outside the application; ask for it in master_files")
+        self._require_open()
+        started, apdus = self._clock(), self._link.traffic.apdus
+        with self._timed(Phase.READING_FILE), self._ending():
+            self._partial = PartialFile(file)
+            self._tell(Progress(Phase.READING_FILE, file))
+            partial = self._read_partial(file)
+        content = bytes(partial.data)
+        self._partial = None
+        self._files[file] = content
+        self._unreadable.pop(file, None)
+        self._file_stats[file] = FileStats(
+            bytes=len(content),
+            apdus=self._link.traffic.apdus - apdus,
+            milliseconds=(self._clock() - started) * 1000,
+            ended_early=partial.ended_early,
+        )
+        return content
+
+    def read_all(self, files: Iterable[FileId] | None = None) -> dict[FileId, bytes]:
+        """Everything that EF.COM or EF.SOD lists, or ``files``, in an order that brings trust and portrait first.
+
+        What the chip refuses or does not have is recorded in :attr:`unreadable`, and reading goes on.
+
+        Args:
+            files: what to read instead; files outside the application only if they were read at opening.
+
+        Returns:
+            raw bytes by file, EF.CardAccess among them where the chip has one (without ``files``).
+
+        Raises:
+            AccessDeniedError: the chip wants a password, and none was given.
+            TransportError, SecureMessagingError, OperationCancelled
+        """
+        if files is not None:
+            wanted = set(files)
+            for file in sorted(wanted, key=_order):
+                self._try(file)
+            return {f: self._files[f] for f in sorted(wanted, key=_order) if f in self._files}
+        skip = self._options.skip
+        for file in (FileId.COM, FileId.SOD):
+            if file not in skip:
+                self._try(file)
+        if self.access == "none" and self._unreadable.get(FileId.COM) is Reason.ACCESS_REFUSED:
+            raise AccessDeniedError("the chip is protected; give its CAN or the MRZ")
+        for file in sorted(self.listed_groups(), key=_order):
+            if file not in skip:
+                self._try(file)
+        return dict(self._files)
+
+    def listed_groups(self) -> frozenset[FileId]:
+        """The data groups that EF.COM or EF.SOD list; where neither can be read, those that most documents have.
+
+        The lists are not authenticated here: passive authentication compares them.
+        """
+        found: set[FileId] = set()
+        with contextlib.suppress(KeyError, MalformedDataError):
+            found.update(EfCom.parse(self._files[FileId.COM]).data_groups)
+        with contextlib.suppress(KeyError, MalformedDataError, UnsupportedAlgorithmError):
+            found.update(FileId.data_group(n) for n in self._signed_hashes())
+        return frozenset(found) or frozenset({FileId.DG1, FileId.DG2, FileId.DG14, FileId.DG15})
+
+    def _signed_hashes(self) -> Mapping[int, bytes]:
+        sod = EfSod.parse(self._files[FileId.SOD])
+        return SecurityObject.parse(SignedData.parse(sod.cms, what="EF.SOD", allow_trailing=True).content).hashes
+
+    def _try(self, file: FileId) -> None:
+        if file in self._files or file in self._unreadable:
+            return
+        try:
+            self.read(file)
+        except SecurityStatusError:
+            self._unreadable[file] = Reason.ACCESS_REFUSED
+        except FileNotFoundOnCardError:
+            self._unreadable[file] = Reason.FILE_ABSENT
+        except StatusWordError:
+            self._unreadable[file] = Reason.READ_ERROR
+        except MalformedDataError:
+            self._unreadable[file] = Reason.FILE_MALFORMED
+        except ConfigurationError:
+            if file.in_application:
+                raise
+            self._unreadable[file] = Reason.NOT_READ
+
+    def _read_partial(self, file: FileId) -> PartialFile:
+        partial = PartialFile(file)
+        refused_bare = 0
+
+        def on_bytes(done: PartialFile) -> None:
+            self._tell(Progress(Phase.READING_FILE, file, len(done.data), done.total))
+
+        def action(channel: FileChannel) -> PartialFile:
+            reader = FileReader(
+                channel,
+                self._limits,
+                max_file_size=self._options.max_file_size,
+                max_block=self._options.max_block,
+                on_bytes=on_bytes,
+            )
+            return reader.read(file, partial=partial)
+
+        while True:
+            try:
+                return self._recovering(action, bare_is_answer=_REFUSALS)
+            except SecureMessagingError:
+                # Some chips refuse a file outside the secure channel, and so end it. A lost session looks the same:
+                # files that are not usually refused get a second chance.
+                sw = self._bare_status
+                if sw not in _REFUSALS or partial.data:
+                    raise
+                refused_bare += 1
+                if file in _USUALLY_REFUSED or refused_bare > 1 or not self._may_recover():
+                    self._drop_channel()
+                    raise status.status_error(sw, command=f"READ BINARY {file.label}") from None
+                self._recoveries += 1
+                self._drop_channel()
+
+    # ---- proving the chip ---------------------------------------------------------------------------------------
+
+    def authenticate_chip(self, *, challenge: bytes | None = None) -> tuple[ChipResult, ...]:
+        """Have the chip show that it is no copy, by every way that DG14 and DG15 offer.
+
+        DG14 and DG15 are taken as read; where they have not been asked for, they are read now.
+
+        Args:
+            challenge: 8 bytes for active authentication from whoever verifies remotely; else random.
+
+        Returns:
+            one result a protocol. None is a verdict: hand them to :func:`gate_chip_results` with the report of passive
+            authentication.
+
+        Raises:
+            ConfigurationError: the session is not open, or a challenge of another length.
+            TransportError, OperationCancelled
+        """
+        self._require_open()
+        with self._timed(Phase.CHIP_AUTHENTICATION), self._ending():
+            for file in (FileId.DG14, FileId.DG15):
+                if file in self.listed_groups():
+                    self._try(file)
+            self._tell(Progress(Phase.CHIP_AUTHENTICATION))
+            return (
+                prove_active(self._files, self._unreadable, run=self._recovering, rng=self._rng, challenge=challenge),
+            )
+
+    # ---- recovery -----------------------------------------------------------------------------------------------
+
+    def _recovering(self, action: Callable[[FileChannel], _T], *, bare_is_answer: tuple[int, ...] = ()) -> _T:
+        """Run ``action`` on the open channel; open the card (again) where there is none."""
+        while True:
+            try:
+                if self._channel is None:
+                    if self._opened is not None:
+                        self._reconnect()
+                    self._establish()
+                channel = self._channel
+                if channel is None:  # for the type checker: _establish sets it
+                    raise ConfigurationError("the session is not open")
+                return action(channel)
+            except (TransportError, SecureMessagingError) as error:
+                if not self._recoverable(error, bare_is_answer):
+                    raise
+                _log.debug("recovering after %s", type(error).__name__)
+                self._drop_channel()
+                if self._opened is None:
+                    self._reconnect()
+
+    @property
+    def _bare_status(self) -> int | None:
+        return self._channel.bare_status if self._channel is not None else None
+
+    def _may_recover(self) -> bool:
+        return self._recoveries < self._options.max_recoveries and not self._link.expired
+
+    def _recoverable(self, error: TransportError | SecureMessagingError, answers: tuple[int, ...]) -> bool:
+        """Whether to open the card anew; counts it."""
+        extended_refused = self._link.last_was_extended and self._limits.extended is None
+        if isinstance(error, SecureMessagingError):
+            sw = self._bare_status
+            if sw is None or sw in answers or sw == status.OK:
+                return False  # a wrong checksum is no accident
+            if sw == status.WRONG_LENGTH or sw >> 8 == 0x6C:
+                self._length_reopenings += 1
+                if extended_refused:
+                    self._limits.extended = False
+                return self._length_reopenings <= _MAX_LENGTH_REOPENINGS and not self._link.expired
+        elif isinstance(error, CardInUseError):
+            return False
+        elif isinstance(error, TransportTimeout):
+            self._timeouts += 1
+            if self._timeouts > 1:
+                return False
+        if not self._may_recover():
+            return False
+        if extended_refused and isinstance(error, TransportError):
+            self._limits.extended = False  # a reader that breaks on its first extended command
+        self._recoveries += 1
+        return True
+
+    def _reconnect(self) -> None:
+        """Power-cycle the card, waiting for card, reader or service to come back."""
+        deadline = self._clock() + self._options.recovery_wait.total_seconds()
+        with self._timed(Phase.RECOVERING):
+            self._tell(Progress(Phase.RECOVERING))
+            while True:
+                self._link.check()
+                try:
+                    self._link.transport.reconnect()
+                except (CardInUseError, OperationCancelled):
+                    raise
+                except TransportError:
+                    if self._clock() >= deadline:
+                        raise
+                    self._pause(_PAUSE_SECONDS)
+                else:
+                    return
+
+    def _drop_channel(self) -> None:
+        channel, self._channel = self._channel, None
+        if isinstance(channel, SecureChannel):
+            channel.protection.close()
+
+    # ---- small things -------------------------------------------------------------------------------------------
+
+    def _require_open(self) -> None:
+        if self._passwords is None or self._opened is None:
+            raise ConfigurationError("the session is not open")
+
+    @contextlib.contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Drop the keys when the caller has cancelled or the way to the card is lost."""
+        try:
+            yield
+        except (OperationCancelled, TransportError, SecureMessagingError):
+            self._drop_channel()
+            raise
+        except IdVerifyError:
+            if self._opened is None:
+                self._drop_channel()
+            raise
+
+    @contextlib.contextmanager
+    def _timed(self, phase: Phase) -> Iterator[None]:
+        started, inner = self._clock(), sum(self._milliseconds.values())
+        try:
+            yield
+        finally:
+            # What inner phases (reading while proving, recovering while reading) took is theirs.
+            nested = sum(self._milliseconds.values()) - inner
+            spent = (self._clock() - started) * 1000 - nested
+            self._milliseconds[phase.value] = self._milliseconds.get(phase.value, 0.0) + max(spent, 0.0)
+
+    def _tell(self, progress: Progress) -> None:
+        if self._on_progress is not None and progress != self._last_progress:
+            self._last_progress = progress
+            self._on_progress(progress)
+
+
+def _order(file: FileId) -> int:
+    return READ_ORDER.index(file) if file in READ_ORDER else len(READ_ORDER)
