@@ -1,0 +1,534 @@
+"""The counter transaction: the one place where the chip meets the biometrics.
+
+A card is opened, read and proven genuine while the live picture becomes a template on another thread; the portrait is
+matched with it, and a policy turns the evidence into a decision. Nothing here stops at the first failed check: the
+report of a forged card says everything that is wrong with it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from idverify._secret import Secret
+from idverify._version import __version__
+from idverify.chip import cccd
+from idverify.chip.lds.dg1 import DG1
+from idverify.chip.lds.dg2 import DG2
+from idverify.chip.lds.dg13_vn import CitizenDetails
+from idverify.chip.lds.files import FileId
+from idverify.chip.lds.mrz import document_validity
+from idverify.chip.pki.passive_auth import PassiveAuthentication, examine
+from idverify.chip.pki.trust_store import TrustStore
+from idverify.chip.session import DocumentSession, ReadOptions, gate_chip_results
+from idverify.decision import DOCUMENT, SECURITY_OBJECT, Decision, Policy, load
+from idverify.errors import BiometricError, ConfigurationError, ImageError, MalformedDataError, NoFaceError
+from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
+
+if TYPE_CHECKING:
+    from idverify.biometric.face.matcher import FaceMatcher, FaceSample
+    from idverify.biometric.image import Image
+    from idverify.chip.access.password import AccessPassword
+    from idverify.chip.session import CancelToken, Progress
+    from idverify.chip.transport.base import Transport
+    from idverify.online import OnlineDocumentCheck
+
+MAX_LIVE_BYTES: Final = 64 * 1024 * 1024
+"""Largest live picture file that is opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchScore:
+    """One biometric comparison, as it stands in reports.
+
+    Attributes:
+        modality: ``face`` or ``finger``.
+        value: similarity on the model's own scale.
+        threshold: the score that the policy's false match rate asks for; None where the policy asks for none.
+        fmr: false match rate at ``value`` from the model's calibration table; None where there is no table.
+        model: identity of the model, ``id@version``.
+    """
+
+    modality: str
+    value: float
+    threshold: float | None
+    fmr: float | None
+    model: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this score."""
+        return {
+            "modality": self.modality, "value": self.value, "threshold": self.threshold, "fmr": self.fmr,
+            "model": self.model,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSummary:
+    """What reading cost; no holder data.
+
+    Attributes:
+        transport: ``pcsc``, ``memory`` …, or ``files`` where nothing was read from a card.
+        access: ``pace``, ``bac`` or ``none``.
+        apdus: commands sent.
+        bytes: bytes exchanged in both directions.
+        milliseconds: wall time by stage.
+    """
+
+    transport: str
+    access: str
+    apdus: int = 0
+    bytes: int = 0
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this summary."""
+        return {
+            "transport": self.transport, "access": self.access, "apdus": self.apdus, "bytes": self.bytes,
+            "milliseconds": {k: round(v, 3) for k, v in self.milliseconds.items()},
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The holder as the chip names them. Meaningful only where the report's hashes are successful.
+
+    Attributes:
+        number: the citizen's 12-digit number, else the document number.
+        name: as in the MRZ: surname, comma, given names; Vietnamese names without diacritics.
+        birth: date of birth, or None where the MRZ leaves it open.
+        sex: ``M``, ``F`` or ``X``.
+        nationality: three-letter code.
+        expiry: last day of validity; None where unlimited or unreadable.
+        unlimited: whether the document never expires.
+        details: data group 13 of the citizen card, with diacritics; None for other documents.
+    """
+
+    number: str = field(repr=False)
+    name: str = field(repr=False)
+    birth: date | None = field(repr=False)
+    sex: str = field(repr=False)
+    nationality: str = field(repr=False)
+    expiry: date | None = field(repr=False)
+    unlimited: bool = field(repr=False)
+    details: CitizenDetails | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationResult:
+    """Decision, evidence and what was read.
+
+    Attributes:
+        decision: what the policy decided.
+        report: every check.
+        scores: the biometric comparisons.
+        session: what reading cost.
+        portrait: the portrait as it stands on the chip (JPEG or JPEG 2000), or None.
+        portrait_format: ``image/jpeg`` or ``image/jp2``, or None.
+        live: the live picture as it was given, encoded as PNG or as the caller's file; None where there is none.
+        holder: the holder's data, or None where DG1 was not read.
+        files: the raw files by identifier.
+        advice: words for the person or the official (``look straight at the camera``).
+    """
+
+    decision: Decision
+    report: VerificationReport
+    scores: tuple[MatchScore, ...]
+    session: SessionSummary
+    portrait: Secret[bytes] | None = None
+    portrait_format: str | None = None
+    live: Secret[bytes] | None = None
+    holder: Secret[Holder] | None = None
+    files: Secret[Mapping[FileId, bytes]] = field(default_factory=lambda: Secret({}))
+    advice: tuple[str, ...] = ()
+
+    @property
+    def verified_at(self) -> datetime:
+        """The inspection time."""
+        return self.report.verified_at
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of decision, checks, scores and session; no holder data."""
+        return {
+            "decision": self.decision.to_dict(),
+            **self.report.to_dict(),
+            "scores": [s.to_dict() for s in self.scores],
+            "session": self.session.to_dict(),
+            "advice": list(self.advice),
+            "idverify": __version__,
+        }
+
+
+def verify(
+    transport: Transport,
+    passwords: AccessPassword | Sequence[AccessPassword],
+    *,
+    trust: TrustStore,
+    live: Path | str | bytes | Image | None = None,
+    policy: str | Path | Policy = "counter",
+    at: datetime | None = None,
+    options: ReadOptions | None = None,
+    matcher: FaceMatcher | None = None,
+    online: OnlineDocumentCheck | None = None,
+    device_id: str = "",
+    challenge: bytes | None = None,
+    rng: Callable[[int], bytes] = secrets.token_bytes,
+    on_progress: Callable[[Progress], None] | None = None,
+    cancel: CancelToken | None = None,
+) -> VerificationResult:
+    """Read a card, prove it genuine, match its portrait with a live picture, and decide.
+
+    The live picture becomes a template on another thread while the chip is read.
+
+    Args:
+        transport: the connected card; it stays open.
+        passwords: what opens the chip: the CAN, or the MRZ.
+        trust: the trust anchors.
+        live: the live picture: a file, an encoded picture, or an RGB array (height, width, 3) of uint8; None where the
+            policy asks for no face.
+        policy: a policy, its name, or a TOML file.
+        at: inspection time, time zone aware; now where None.
+        options: limits and choices of reading.
+        matcher: a face matcher to share between transactions; one is made where None.
+        online: asks a service about the document signer.
+        device_id: the counter's device, for the online check.
+        challenge: eight bytes of the caller's for active authentication, for remote verification.
+        rng: source of random bytes.
+        on_progress: called on change.
+        cancel: polled between commands.
+
+    Returns:
+        the decision with all evidence; a forged or a foreign card is no exception.
+
+    Raises:
+        ConfigurationError: an argument cannot be used.
+        TransportError, ProtocolError, WrongPasswordError, CardLockedError: the card could not be opened or read.
+        ImageError: the live picture cannot be decoded.
+        ModelError: a model is missing or altered.
+        OperationCancelled: the cancel token was set.
+    """
+    chosen, moment = load(policy), _aware(at)
+    wanted = chosen.face_fmr is not None or live is not None
+    picture = _read_live(live) if live is not None else None
+    clock = _Clock()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="idverify-face") as pool:
+        matcher = (matcher or _new_matcher()) if wanted and picture is not None else None
+        live_future = pool.submit(_live_sample, matcher, picture) if matcher and picture is not None else None
+        keyring = tuple(passwords) if isinstance(passwords, Sequence) else (passwords,)
+        with DocumentSession(
+            transport, options=options or ReadOptions(), on_progress=on_progress, cancel=cancel, rng=rng
+        ) as session:
+            access = session.open(keyring)
+            files = session.read_all()
+            chip = session.authenticate_chip(challenge=challenge)
+            clock.lap("card")
+            unreadable = session.unreadable
+            summary = session.stats
+        face = _Face(matcher, live_future, chosen)
+        portrait, portrait_format, portrait_problem = _portrait(files)
+        reference = pool.submit(face.reference, portrait) if portrait is not None else None
+        passive = examine(files, trust=trust, at=moment, unreadable=unreadable)
+        clock.lap("passive_authentication")
+        checks = [*access, *passive.report.checks, *gate_chip_results(chip, passive.report)]
+        checks += _document_checks(files, moment)
+        if online is not None:
+            checks.append(_ask_online(online, passive, files, device_id))
+            clock.lap("online")
+        scores: list[MatchScore] = []
+        if wanted:
+            checks += face.compare(reference, portrait_problem, scores)
+            clock.lap("face")
+    report = VerificationReport(checks=tuple(checks), trust_store_id=passive.report.trust_store_id, verified_at=moment)
+    milliseconds = dict(summary.milliseconds) | clock.laps
+    return VerificationResult(
+        decision=chosen.decide(report, scores),
+        report=report,
+        scores=tuple(scores),
+        session=SessionSummary(
+            transport=transport.kind,
+            access=session.access,
+            apdus=summary.apdus,
+            bytes=summary.bytes,
+            milliseconds=milliseconds,
+        ),
+        portrait=Secret(portrait) if portrait is not None else None,
+        portrait_format=portrait_format,
+        live=Secret(picture) if isinstance(picture, bytes) else _encoded(picture),
+        holder=_holder(files, moment.date()),
+        files=Secret(files),
+        advice=face.advice,
+    )
+
+
+def verify_files(
+    files: Mapping[FileId, bytes],
+    *,
+    trust: TrustStore,
+    at: datetime | None = None,
+    policy: str | Path | Policy | None = None,
+    unreadable: Mapping[FileId, Reason] | None = None,
+) -> VerificationResult:
+    """Judge raw files that were read elsewhere: passive authentication without a card.
+
+    Args:
+        files: raw files; EF.SOD alone is possible.
+        trust: the trust anchors.
+        at: inspection time, time zone aware; now where None.
+        policy: ``document`` where None, or ``security-object`` for EF.SOD alone.
+        unreadable: files that the reader could not read, and why.
+
+    Raises:
+        ConfigurationError: there is no file, or the policy cannot be used.
+    """
+    if not files:
+        raise ConfigurationError("there is no file to check: expected at least EF_SOD.bin")
+    alone = not any(f.number is not None for f in files)
+    chosen = load(policy if policy is not None else (SECURITY_OBJECT if alone else DOCUMENT))
+    moment, clock = _aware(at), _Clock()
+    passive = examine(files, trust=trust, at=moment, unreadable=unreadable or {}).report
+    clock.lap("passive_authentication")
+    report = passive.with_checks(_document_checks(files, moment)) if FileId.DG1 in files else passive
+    portrait, portrait_format, _ = _portrait(files)
+    return VerificationResult(
+        decision=chosen.decide(report, ()),
+        report=report,
+        scores=(),
+        session=SessionSummary(
+            transport="files", access="none", bytes=sum(map(len, files.values())), milliseconds=clock.laps
+        ),
+        portrait=Secret(portrait) if portrait is not None else None,
+        portrait_format=portrait_format,
+        holder=_holder(files, moment.date()),
+        files=Secret(files),
+    )
+
+
+class _Clock:
+    """Wall time of consecutive stages in milliseconds."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = (now - self._last) * 1000
+        self._last = now
+
+
+def _aware(at: datetime | None) -> datetime:
+    if at is None:
+        return datetime.now(UTC)
+    if at.tzinfo is None:
+        raise ConfigurationError("the inspection time needs a time zone, for instance datetime.now(UTC)")
+    return at
+
+
+def _read_live(live: Path | str | bytes | Image) -> bytes | Image:
+    if isinstance(live, str | Path):
+        path = Path(live)
+        try:
+            if path.stat().st_size > MAX_LIVE_BYTES:
+                raise ImageError(f"the live picture is larger than {MAX_LIVE_BYTES} bytes")
+            return path.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"cannot read the live picture: {error.strerror}") from None
+    return live
+
+
+def _encoded(picture: Image | None) -> Secret[bytes] | None:
+    if picture is None:
+        return None
+    from idverify.biometric.codecs import encode_png
+
+    return Secret(encode_png(picture))
+
+
+def _new_matcher() -> FaceMatcher:
+    from idverify.biometric.face.matcher import FaceMatcher
+
+    return FaceMatcher()
+
+
+def _live_sample(matcher: FaceMatcher, picture: bytes | Image) -> FaceSample:
+    from idverify.biometric.codecs import decode_image
+    from idverify.biometric.face.quality import CaptureKind
+    from idverify.biometric.image import as_image
+
+    image = decode_image(picture) if isinstance(picture, bytes) else as_image(picture)
+    return matcher.analyse(image, kind=CaptureKind.LIVE)
+
+
+def _portrait(files: Mapping[FileId, bytes]) -> tuple[bytes | None, str | None, Reason]:
+    """The portrait of DG2, its media type, and why there is none."""
+    raw = files.get(FileId.DG2)
+    if raw is None:
+        return None, None, Reason.NO_PORTRAIT
+    try:
+        face = DG2.parse(raw).portrait
+    except MalformedDataError:
+        return None, None, Reason.FILE_MALFORMED
+    return face.image, face.image_format.value, Reason.OK
+
+
+def _details(files: Mapping[FileId, bytes]) -> CitizenDetails | None:
+    raw = files.get(FileId.DG13)
+    try:
+        return CitizenDetails.parse(raw) if raw is not None else None
+    except MalformedDataError:
+        return None
+
+
+def _mrz_file(files: Mapping[FileId, bytes]) -> DG1 | None:
+    raw = files.get(FileId.DG1)
+    try:
+        return DG1.parse(raw) if raw is not None else None
+    except MalformedDataError:
+        return None
+
+
+def _document_checks(files: Mapping[FileId, bytes], at: datetime) -> list[CheckResult]:
+    dg1 = _mrz_file(files)
+    if dg1 is None:
+        malformed = FileId.DG1 in files
+        return [
+            CheckResult(
+                check=CheckId.DOCUMENT_VALIDITY,
+                status=CheckStatus.FAILED if malformed else CheckStatus.NOT_PERFORMED,
+                reason=Reason.FILE_MALFORMED if malformed else Reason.NOT_READ,
+            )
+        ]
+    checks = [document_validity(dg1.mrz, at)]
+    if cccd.is_citizen_card(dg1.mrz):
+        details = _details(files)
+        if details is None and FileId.DG13 in files:
+            checks.append(
+                CheckResult(
+                    check=CheckId.CCCD_CONSISTENCY, status=CheckStatus.FAILED, reason=Reason.FILE_MALFORMED,
+                    subject=FileId.DG13.label,
+                )
+            )  # fmt: skip
+        else:
+            checks.append(cccd.cross_check(dg1, details))
+    return checks
+
+
+def _holder(files: Mapping[FileId, bytes], today: date) -> Secret[Holder] | None:
+    dg1 = _mrz_file(files)
+    if dg1 is None:
+        return None
+    mrz = dg1.mrz
+    citizen = cccd.number_from_mrz(mrz) if cccd.is_citizen_card(mrz) else None
+    return Secret(
+        Holder(
+            number=citizen.digits if citizen else mrz.document_number,
+            name=", ".join(part for part in (mrz.surname, mrz.given_names) if part),
+            birth=mrz.birth_date(today),
+            sex=mrz.sex or "X",
+            nationality=mrz.nationality,
+            expiry=None if mrz.unlimited else mrz.expiry_date,
+            unlimited=mrz.unlimited,
+            details=_details(files) if citizen else None,
+        )
+    )
+
+
+def _ask_online(
+    online: OnlineDocumentCheck, passive: PassiveAuthentication, files: Mapping[FileId, bytes], device_id: str
+) -> CheckResult:
+    from idverify.online import OnlineRequest
+
+    dg1 = _mrz_file(files)
+    citizen = cccd.number_from_mrz(dg1.mrz) if dg1 else None
+    if dg1 is None or passive.signer is None:
+        return CheckResult(check=CheckId.ONLINE_DS, status=CheckStatus.NOT_PERFORMED, reason=Reason.NOT_READ)
+    number = citizen.digits if citizen else dg1.mrz.document_number
+    return online.check(
+        OnlineRequest(signer_certificate=passive.signer.der, personal_number=Secret(number), device_id=device_id)
+    )
+
+
+class _Face:
+    """The face part of one transaction: both templates, their quality, their score."""
+
+    def __init__(self, matcher: FaceMatcher | None, live: Future[FaceSample] | None, policy: Policy) -> None:
+        self._matcher, self._live, self._policy = matcher, live, policy
+        self.advice: tuple[str, ...] = ()
+
+    def reference(self, portrait: bytes) -> FaceSample | None:
+        """The portrait's sample; None where no face is compared."""
+        if self._matcher is None:
+            return None
+        from idverify.biometric.codecs import decode_image
+        from idverify.biometric.face.quality import CaptureKind
+
+        return self._matcher.analyse(decode_image(portrait), kind=CaptureKind.PORTRAIT)
+
+    def compare(
+        self, reference: Future[FaceSample | None] | None, portrait_problem: Reason, scores: list[MatchScore]
+    ) -> list[CheckResult]:
+        """The checks ``face.quality`` and ``face.match``; appends the score."""
+        if self._matcher is None or self._live is None:
+            return [_face_result(CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
+        try:
+            live = self._live.result()
+        except NoFaceError:
+            self.advice = ("no face was found in the live picture: take another one",)
+            return [_face_result(CheckStatus.UNDETERMINED, Reason.NO_FACE, "live")]
+        except BiometricError:
+            return [_face_result(CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")]
+        checks = [self._quality(live)]
+        if reference is None:
+            checks.append(_face_result(CheckStatus.UNDETERMINED, portrait_problem, "DG2"))
+            return checks
+        try:
+            chip = reference.result()
+        except ImageError:
+            return [*checks, _face_result(CheckStatus.UNDETERMINED, Reason.IMAGE_UNREADABLE, "DG2")]
+        except BiometricError:
+            return [*checks, _face_result(CheckStatus.UNDETERMINED, Reason.NO_FACE, "DG2")]
+        if chip is None:
+            return [*checks, _face_result(CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
+        score = self._matcher.compare(live.template, chip.template)
+        limit = self._policy.face_fmr
+        calibrated = score.fmr is not None and limit is not None
+        threshold = self._matcher.threshold(limit) if calibrated and limit is not None else None
+        scores.append(
+            MatchScore(modality="face", value=score.value, threshold=threshold, fmr=score.fmr, model=score.model)
+        )
+        if score.fmr is None or limit is None:
+            checks.append(_face_result(CheckStatus.UNDETERMINED, Reason.NOT_CALIBRATED))
+        elif score.fmr <= limit:
+            checks.append(_face_result(CheckStatus.SUCCESSFUL, Reason.ABOVE_THRESHOLD))
+        else:
+            checks.append(_face_result(CheckStatus.FAILED, Reason.BELOW_THRESHOLD))
+        return checks
+
+    def _quality(self, live: FaceSample) -> CheckResult:
+        from idverify.biometric.face.quality import QualityStatus
+
+        self.advice = live.quality.advice
+        evidence = {"score": f"{live.quality.scalar}"}
+        if live.rivals:
+            return CheckResult(
+                check=CheckId.FACE_QUALITY, status=CheckStatus.FAILED, reason=Reason.SEVERAL_FACES, subject="live",
+                evidence=evidence,
+            )  # fmt: skip
+        status = live.quality.status
+        return CheckResult(
+            check=CheckId.FACE_QUALITY,
+            status=CheckStatus.FAILED if status is QualityStatus.UNUSABLE else CheckStatus.SUCCESSFUL,
+            reason=Reason.OK if status is QualityStatus.GOOD else Reason.POOR_QUALITY,
+            subject="live",
+            evidence=evidence,
+        )
+
+
+def _face_result(status: CheckStatus, reason: Reason, subject: str | None = None) -> CheckResult:
+    return CheckResult(check=CheckId.FACE_MATCH, status=status, reason=reason, subject=subject)
