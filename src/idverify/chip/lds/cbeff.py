@@ -20,7 +20,9 @@ GROUP: Final = 0x7F61
 INSTANCE: Final = 0x7F60
 _COUNT: Final = 0x02
 _HEADER: Final = 0xA1
-_DATA: Final = (0x5F2E, 0x7F2E)
+PRIMITIVE_DATA: Final = 0x5F2E
+CONSTRUCTED_DATA: Final = 0x7F2E
+_DATA: Final = (PRIMITIVE_DATA, CONSTRUCTED_DATA)
 _DISCRETIONARY: Final = 0x53
 _PROTECTED: Final = 0x7D  # encrypted BDB (ISO/IEC 7816-11): nothing here can open it
 
@@ -112,7 +114,7 @@ class BiometricInstance:
 
     header: BiometricHeader
     data: bytes = field(repr=False)
-    data_tag: int = 0x5F2E
+    data_tag: int = PRIMITIVE_DATA
 
     def encode(self) -> bytes:
         """The template 7F60."""
