@@ -417,7 +417,8 @@ def _issuer(files: Mapping[FileId, bytes], found: path.Path | None, missing: Map
             continue
         known += 1
         evidence[f"{name}-country"] = country
-        if not countries.same_state(country, state) and certificate.mrz_country != state:
+        # the alternative name decides only for states that the table of codes does not know
+        if not countries.same_state(country, state) and (countries.alpha2(state) or certificate.mrz_country != state):
             return _result(check, CheckStatus.FAILED, Reason.COUNTRY_MISMATCH, **evidence)
     types = found.signer.document_types
     if types is not None and not types & {code, code[:1], code.ljust(2, "<")}:

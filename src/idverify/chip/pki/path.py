@@ -149,6 +149,8 @@ def build_path(
         if flaw is not None:
             return Path(CheckStatus.FAILED, flaw, certificates, provenance, notes, search.same_name)
         return Path(CheckStatus.SUCCESSFUL, Reason.OK, certificates, provenance, notes, search.same_name)
+    if flaw is not None and trust.get(signer.fingerprint) is not None:
+        return Path(CheckStatus.FAILED, flaw, (signer,))  # a CSCA that signs with its own hand
     if search.unsupported:
         return Path(CheckStatus.NOT_SUPPORTED, Reason.ALGORITHM_UNSUPPORTED, (signer,))
     reason = Reason.KEY_USAGE if search.not_ca else Reason.CHAIN_INVALID if search.named else Reason.CSCA_NOT_FOUND
