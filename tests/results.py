@@ -59,7 +59,7 @@ def result(
         place_of_origin="Xã Mẫu, Huyện Ví Dụ, Tỉnh Thử",
         place_of_residence="Số 1 đường Mẫu, phường Ví Dụ, thành phố Thử",
         identification_features="Nốt ruồi cách 1 cm dưới mắt phải",
-        issue_date="10/05/2021",
+        date_of_issue="10/05/2021",
         father="Trần Văn Cha",
         mother="Nguyễn Thị Mẹ",
         spouse=None,
@@ -78,9 +78,7 @@ def result(
     scores = ()
     if score is not None:
         fmr = 1e-6 if score > 0.306 else 0.2
-        scores = (
-            SimpleNamespace(modality="face", value=score, threshold=0.306, fmr=fmr, model="lightcnn-v4-int8"),
-        )
+        scores = (SimpleNamespace(modality="face", value=score, threshold=0.306, fmr=fmr, model="lightcnn-v4-int8"),)
     return SimpleNamespace(
         decision=Decision(outcome, "counter", reasons),
         report=VerificationReport(

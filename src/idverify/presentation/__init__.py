@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from idverify.presentation.html import html_report
-from idverify.presentation.wording import Text, decision_reason, explain, grouped, outcome
+from idverify.presentation.wording import Text, decision_reason, explain, grouped, outcome, rate_in_words
 
-__all__ = ["Text", "decision_reason", "explain", "grouped", "html_report", "outcome"]
+__all__ = ["Text", "decision_reason", "explain", "grouped", "html_report", "outcome", "rate_in_words"]

@@ -1,4 +1,4 @@
-"""The words themselves: Vietnamese first, English second. Plain sentences for officials, no jargon where it can be helped."""
+"""The words themselves: Vietnamese first, English second. Plain sentences, no jargon where it can be helped."""
 
 from __future__ import annotations
 
@@ -190,6 +190,14 @@ REASONS: Mapping[Reason, Text] = {
     Reason.KEY_USAGE: Text(
         "Chứng thư không được phép ký loại dữ liệu này.", "The certificate may not be used for this."
     ),
+    Reason.CRITICAL_EXTENSION: Text(
+        "Chứng thư có phần mở rộng bắt buộc mà phần mềm chưa hiểu.",
+        "A certificate has a critical extension that the software does not know.",
+    ),
+    Reason.DOCUMENT_TYPE: Text(
+        "Chứng thư ký không dành cho loại giấy tờ này.",
+        "The signing certificate is not meant for this type of document.",
+    ),
     Reason.NOT_YET_VALID: Text("Chưa đến ngày có hiệu lực.", "It is not valid yet."),
     Reason.EXPIRED: Text("Đã hết hạn.", "It has expired."),
     Reason.REVOKED: Text("Đã bị cơ quan cấp thu hồi.", "It has been revoked by its issuer."),
@@ -203,6 +211,11 @@ REASONS: Mapping[Reason, Text] = {
         "Dữ liệu này không nằm trong danh mục đã ký.", "These data are not in the signed list."
     ),
     Reason.NOT_READ: Text("Tệp này chưa được đọc.", "This file was not read."),
+    Reason.ACCESS_REFUSED: Text(
+        "Chip không cho đọc tệp này: cần quyền riêng.",
+        "The chip does not let this file be read: that takes special rights.",
+    ),
+    Reason.FILE_ABSENT: Text("Chip không có tệp này.", "The chip has no such file."),
     Reason.FILE_MALFORMED: Text("Tệp bị hỏng.", "The file is malformed."),
     Reason.COM_MISSING: Text("Thiếu danh mục tệp (EF.COM).", "The list of files (EF.COM) is missing."),
     Reason.COM_SOD_DIFFER: Text(
@@ -211,6 +224,7 @@ REASONS: Mapping[Reason, Text] = {
     Reason.COUNTRY_MISMATCH: Text(
         "Nước cấp trên thẻ khác với nước của cơ quan ký.", "The card's state is not the signer's."
     ),
+    Reason.COUNTRY_UNKNOWN: Text("Không rõ nước cấp.", "The issuing state cannot be told."),
     Reason.KEY_NOT_VOUCHED: Text(
         "Khóa của chip chưa được chữ ký của cơ quan cấp bảo đảm, nên phép thử không có giá trị.",
         "The issuer's signature does not vouch for the chip's key, so this proves nothing.",
@@ -226,6 +240,7 @@ REASONS: Mapping[Reason, Text] = {
     ),
     Reason.DATE_UNREADABLE: Text("Không đọc được ngày.", "A date cannot be read."),
     Reason.FIELDS_DIFFER: Text("Thông tin giữa các tệp không khớp.", "The details in the files do not agree."),
+    Reason.FIELDS_MISSING: Text("Thiếu thông tin để đối chiếu.", "Details are missing that could be compared."),
     Reason.CHECK_DIGIT: Text("Số kiểm tra sai.", "A check digit is wrong."),
     Reason.ABOVE_THRESHOLD: Text("Độ giống đạt ngưỡng.", "The similarity reaches the threshold."),
     Reason.BELOW_THRESHOLD: Text("Độ giống dưới ngưỡng.", "The similarity is below the threshold."),

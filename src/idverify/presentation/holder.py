@@ -58,7 +58,7 @@ def holder_lines(holder: Holder) -> tuple[HolderLine, ...]:
             "place_of_origin": details.place_of_origin,
             "place_of_residence": details.place_of_residence,
             "identification_features": details.identification_features,
-            "issue_date": details.issue_date,
+            "issue_date": details.date_of_issue,
             "father": details.father,
             "mother": details.mother,
             "spouse": details.spouse,

@@ -14,7 +14,16 @@ from idverify.errors import IdVerifyError
 from idverify.presentation import _texts
 from idverify.presentation._style import CSS, MARKS, VERDICT_MARKS
 from idverify.presentation.holder import HolderLine, holder_lines
-from idverify.presentation.wording import CheckGroup, CheckRow, Text, check_title, decision_reason, grouped, outcome
+from idverify.presentation.wording import (
+    CheckGroup,
+    CheckRow,
+    Text,
+    check_title,
+    decision_reason,
+    grouped,
+    outcome,
+    rate_in_words,
+)
 from idverify.presentation.wording import status as status_text
 from idverify.report import CheckStatus
 
@@ -89,7 +98,8 @@ def _outcome(result: VerificationResult) -> _texts.CheckText:
 
 def _guard() -> str:
     return (
-        '<div class="guard"><span>⚠ Chứa dữ liệu cá nhân · <span class="en" lang="en">Contains personal data</span></span>'
+        '<div class="guard"><span>⚠ Chứa dữ liệu cá nhân · <span class="en" lang="en">Contains personal data</span>'
+        "</span>"
         '<span class="en">idverify</span></div>'
     )
 
@@ -128,7 +138,8 @@ def _tile(group: CheckGroup) -> str:
         vi, en = f"{vi}, {group.open} mục chưa kiểm tra", f"{en}, {group.open} not checked"
     return (
         f'<div class="tile">{_mark(group.status)}<div><b>{escape(group.title.vi)}</b>'
-        f'<span class="s-{group.status}">{escape(vi)}</span><span class="en" lang="en">{escape(group.title.en)}: {escape(en.lower())}</span></div></div>'
+        f'<span class="s-{group.status}">{escape(vi)}</span>'
+        f'<span class="en" lang="en">{escape(group.title.en)}: {escape(en.lower())}</span></div></div>'
     )
 
 
@@ -185,15 +196,6 @@ def _holder(lines: Sequence[HolderLine]) -> str:
     return f'<dl class="holder">{cells}</dl>'
 
 
-def rate_in_words(fmr: float) -> Text:
-    """A false match rate as ``1 in N`` strangers."""
-    if fmr <= 0:
-        return Text("không đo được", "below what was measured")
-    strangers = round(1 / fmr)
-    vi = f"{strangers:,}".replace(",", ".")
-    return Text(f"1 trên {vi} người lạ đạt mức này", f"1 in {strangers:,} strangers scores this high")
-
-
 def _score(score: MatchScore) -> str:
     title = {
         "face": Text("Độ giống khuôn mặt", "Face similarity"),
@@ -240,7 +242,7 @@ def _gauge(value: float, threshold: float | None, state: str) -> str:
 
 def _checks(groups: Iterable[CheckGroup]) -> str:
     tables = "".join(
-        f"<table><caption>{_both(group.title)}</caption><tbody>{''.join(_row(row) for row in group.rows)}</tbody></table>"
+        f"<table><caption>{_both(group.title)}</caption><tbody>{''.join(map(_row, group.rows))}</tbody></table>"
         for group in groups
     )
     return f"<section><h2>{_both(Text('Các bước kiểm tra', 'Checks'))}</h2>{tables}</section>"
@@ -267,7 +269,8 @@ def _evidence(row: CheckRow) -> str:
         prefix = f"{result.subject} " if result.subject and len(row.results) > 1 else ""
         lines += [(prefix + name, value) for name, value in result.evidence.items()]
     cells = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in lines)
-    return f"<details><summary>{_both(Text('Bằng chứng', 'Evidence'))}</summary><table><tbody>{cells}</tbody></table></details>"
+    summary = _both(Text("Bằng chứng", "Evidence"))
+    return f"<details><summary>{summary}</summary><table><tbody>{cells}</tbody></table></details>"
 
 
 def _facts(result: VerificationResult) -> str:

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from idverify.presentation.holder import holder_lines
-from idverify.presentation.html import rate_in_words
-from idverify.presentation.wording import check_title, decision_reason, grouped, outcome
+from idverify.presentation.wording import check_title, decision_reason, grouped, outcome, rate_in_words
 from idverify.presentation.wording import status as status_text
 from idverify.report import CheckStatus
 
@@ -153,5 +152,3 @@ def verdict_table(result: VerificationResult, *, holder: bool = False) -> Group:
         parts += [details, ""]
     parts += [_checks(result), "", *_scores(result), _session(result)]
     return Group(*(p if isinstance(p, str | Padding) else Padding(p, (0, 1)) for p in parts))
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ __all__ = [
     "grouped",
     "outcome",
     "phase",
+    "rate_in_words",
+    "reason",
     "status",
 ]
 
@@ -34,6 +37,7 @@ _CONCERN = (
     CheckStatus.NOT_SUPPORTED,
     CheckStatus.SUCCESSFUL,
 )
+_UNREAD = (Reason.NOT_READ, Reason.ACCESS_REFUSED, Reason.FILE_ABSENT)
 _NOT_ASKED = (Reason.NOT_REQUESTED, Reason.NOT_OFFERED, Reason.NOT_IMPLEMENTED)
 
 
@@ -42,9 +46,15 @@ def status(value: CheckStatus) -> Text:
     return _texts.STATUSES[value]
 
 
+def reason(value: Reason) -> Text:
+    """A reason as one sentence; its code where nobody has put it into words yet."""
+    return _texts.REASONS.get(value, Text(value.value, value.value))
+
+
 def check_title(check: CheckId) -> Text:
     """What the check is called."""
-    return _texts.CHECKS[check].title
+    words = _texts.CHECKS.get(check)
+    return words.title if words is not None else Text(check.value, check.value)
 
 
 def file_name(label: str) -> Text:
@@ -78,13 +88,13 @@ def explain(result: CheckResult) -> Text:
         passed = _texts.CHECKS[result.check].passed
         if result.reason in (Reason.OK, Reason.ABOVE_THRESHOLD):
             return passed
-        note = specific or _texts.REASONS[result.reason]
+        note = specific or reason(result.reason)
         return Text(f"{passed.vi} {note.vi}", f"{passed.en} {note.en}")
     if specific is not None:
         return specific
     if result.reason is Reason.OK:
         return Text(f"{_texts.STATUSES[result.status].vi}.", f"{_texts.STATUSES[result.status].en}.")
-    return _texts.REASONS[result.reason]
+    return reason(result.reason)
 
 
 def decision_reason(code: str, checks: Iterable[CheckResult] = ()) -> Text:
@@ -104,7 +114,7 @@ def decision_reason(code: str, checks: Iterable[CheckResult] = ()) -> Text:
     if fitting:
         said = explain(min(fitting, key=lambda c: _CONCERN.index(c.status)))
     elif word in set(Reason):
-        said = _texts.SPECIFIC.get((check, Reason(word)), _texts.REASONS[Reason(word)])
+        said = _texts.SPECIFIC.get((check, Reason(word))) or reason(Reason(word))
     elif word in set(CheckStatus):
         state = _texts.STATUSES[CheckStatus(word)]
         said = Text(f"{state.vi}.", f"{state.en}.")
@@ -113,6 +123,23 @@ def decision_reason(code: str, checks: Iterable[CheckResult] = ()) -> Text:
     title = check_title(check)
     of = f" ({subject})" if subject else ""
     return Text(f"{title.vi}{of}: {said.vi}", f"{title.en}{of}: {said.en}")
+
+
+def rate_in_words(fmr: float) -> Text:
+    """A false match rate as one stranger in so many, rounded to the cautious side.
+
+    Args:
+        fmr: 0 … 1.
+    """
+    if fmr >= 0.5:
+        return Text("mức thường thấy giữa hai người lạ", "as usual between two strangers")
+    if fmr <= 0:
+        return Text("không người lạ nào đạt mức này", "no stranger scores this high")
+    strangers = 1 / fmr
+    step = 10.0 ** max(0, math.floor(math.log10(strangers)) - 1)
+    count = int(math.floor(strangers / step + 1e-9) * step)
+    vi = f"{count:,}".replace(",", ".")
+    return Text(f"không quá 1 trên {vi} người lạ đạt mức này", f"at most 1 in {count:,} strangers scores this high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +168,8 @@ class CheckGroup:
     Attributes:
         title: the question.
         status: the worst status among the results that answer it; what the document does not offer, what nobody asked
-            for, groups that were not read, and a revocation that could not be looked up stand beside the answer, as long as there is one.
+            for, groups that were not read, and a revocation that could not be looked up stand beside the answer, as
+            long as there is one.
         open: number of results that stand beside the answer although they could matter.
         rows: the lines.
     """
@@ -171,7 +199,7 @@ def _rows(results: Sequence[CheckResult]) -> tuple[CheckRow, ...]:
 def _stands_beside(result: CheckResult) -> bool:
     if result.check is CheckId.DSC_REVOCATION and result.status is not CheckStatus.FAILED:
         return result.status is not CheckStatus.SUCCESSFUL
-    if result.check is CheckId.DG_HASH and result.reason is Reason.NOT_READ:
+    if result.check is CheckId.DG_HASH and result.reason in _UNREAD:
         return True
     return result.status is CheckStatus.NOT_SUPPORTED or (
         result.status is CheckStatus.NOT_PERFORMED and result.reason in _NOT_ASKED

@@ -1,0 +1,92 @@
+"""The application: every command and how a run ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from idverify._version import __version__
+from idverify.cli import (
+    _ui,
+    check,
+    demo,
+    emulate,
+    evaluate,
+    face,
+    inspect,
+    models,
+    read,
+    readers,
+    trust,
+    verify,
+)
+
+app = typer.Typer(
+    name="idverify",
+    help="Read chip ID cards, prove them genuine, and match the holder's face.\n\n"
+    "Exit codes: 0 success or accepted, 1 technical failure, 2 usage, 3 rejected, 4 review needed or inconclusive.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"idverify {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, help="Log to standard error; twice: debug; three times: card traffic."
+        ),
+    ] = 0,
+) -> None:
+    del version
+    if verbose:
+        from idverify._logging import TRAFFIC, RedactingFilter
+
+        handler = logging.StreamHandler(sys.stderr)
+        handler.addFilter(RedactingFilter())
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logger = logging.getLogger("idverify")
+        logger.addHandler(handler)
+        logger.setLevel({1: logging.INFO, 2: logging.DEBUG}.get(verbose, TRAFFIC))
+
+
+for _module in (demo, readers, read, check, verify, face, evaluate, trust, models, emulate, inspect):
+    _module.register(app)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the application; return the exit code, whatever happens."""
+    try:
+        app(args=arguments, prog_name="idverify", standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        _ui.stderr().print("idverify: stopped", style="red")
+        return 130
+    except Exception as error:  # noqa: BLE001 - the outermost edge: no traceback to an official
+        if os.environ.get("IDVERIFY_DEBUG"):
+            traceback.print_exc()
+        _ui.stderr().print(
+            f"idverify: unexpected {type(error).__name__}; set IDVERIFY_DEBUG=1 to see where, and please report it",
+            style="red",
+            markup=False,
+        )
+        return int(_ui.Exit.FAILURE)
+    return int(_ui.Exit.OK)

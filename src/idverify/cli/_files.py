@@ -1,0 +1,73 @@
+"""Directories of raw files, and names of files on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from idverify.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from idverify.chip.lds.files import FileId
+
+MAX_FILE = 4 * 1024 * 1024
+"""Largest raw file that is opened."""
+
+
+def read_capped(path: Path, limit: int = MAX_FILE) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        ConfigurationError: the file is larger than ``limit``.
+    """
+    with path.open("rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise ConfigurationError(f"{path.name} has more than {limit} bytes; this is no file of a chip")
+    return data
+
+
+def load_directory(path: Path) -> dict[FileId, bytes]:
+    """The raw files of a directory as ``idverify read`` writes it, or an ``EF_SOD.bin`` alone.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    from idverify.chip.lds.files import FileId
+
+    if not path.exists():
+        raise ConfigurationError(f"{path.name}: no such file or directory")
+    if path.is_file():
+        return {FileId.SOD: read_capped(path)}
+    names = {file.file_name.lower(): file for file in FileId}
+    files = {
+        names[entry.name.lower()]: read_capped(entry)
+        for entry in sorted(path.iterdir())
+        if entry.is_file() and entry.name.lower() in names
+    }
+    if not files:
+        raise ConfigurationError(f"{path.name}: none of EF_COM.bin, EF_SOD.bin, DG1.bin … is here")
+    return files
+
+
+def parse_selection(text: str) -> tuple[FileId, ...] | None:
+    """``all`` as None; else the files that the comma-separated names mean (``com,sod,dg1``).
+
+    Raises:
+        typer.BadParameter: an unknown name.
+    """
+    from idverify.chip.lds.files import FileId
+
+    if text.strip().lower() == "all":
+        return None
+    names = {file.name.lower().replace("_", ""): file for file in FileId}
+    chosen: list[FileId] = []
+    for part in text.split(","):
+        key = part.strip().lower().removeprefix("ef.").replace("_", "").replace("-", "").replace("/", "")
+        if key not in names:
+            known = ", ".join(["all", "cardaccess", "com", "sod", "dg1 … dg16"])
+            raise typer.BadParameter(f"unknown file {part.strip()!r}; known: {known}", param_hint="--files")
+        chosen.append(names[key])
+    return tuple(dict.fromkeys(chosen))

@@ -1,0 +1,60 @@
+"""Writing what a transaction leaves behind: files that only their owner can read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from idverify.cli import _ui
+
+if TYPE_CHECKING:
+    from idverify.verification import VerificationResult
+
+
+def private_directory(path: Path) -> Path:
+    """The directory, made with access for its owner alone where it is not there yet."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file with access for its owner alone."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def write_json(path: Path, answer: Mapping[str, Any]) -> None:
+    """Write a JSON object."""
+    write_private(path, (json.dumps(answer, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+def write_reports(result: VerificationResult, out: Path) -> tuple[Path, Path]:
+    """Write ``report.json`` (no holder data) and ``report.html`` (with holder data); return their paths."""
+    from idverify.presentation import html_report
+
+    directory = private_directory(out)
+    machine, human = directory / "report.json", directory / "report.html"
+    write_json(machine, result.to_dict())
+    write_private(human, html_report(result).encode())
+    return machine, human
+
+
+def finish(result: VerificationResult, *, as_json: bool, out: Path | None, holder: bool) -> None:
+    """Show a result, write its reports, and leave with the exit code of its outcome."""
+    written = write_reports(result, out) if out is not None else None
+    if as_json:
+        _ui.print_json(result.to_dict())
+    else:
+        from idverify.presentation.table import verdict_table
+
+        console = _ui.stdout()
+        console.print(verdict_table(result, holder=holder))
+        if written is not None:
+            console.print(
+                f"\n{written[0]}\n{written[1]}  (chứa dữ liệu cá nhân · contains personal data)", markup=False
+            )
+    _ui.leave(_ui.OUTCOME_EXIT[result.decision.outcome.value])

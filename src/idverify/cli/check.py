@@ -1,0 +1,43 @@
+"""``idverify check``: passive authentication of files that were read elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idverify.cli import _files, _output, _trust, _ui
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check", help="Prove a directory of raw files genuine, or an EF_SOD.bin alone, without a card.")(check)
+
+
+@_ui.guarded
+def check(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of 'idverify read', or an EF_SOD.bin.")],
+    trust: _trust.TrustOption = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="ISO-DATE", help="Inspection time that validity is judged at; now else."),
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option("--policy", metavar="NAME|FILE", help="Policy; 'document', or 'security-object' else.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html.")] = None,
+    show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Offline passive authentication."""
+    from idverify.verification import verify_files
+
+    moment = _ui.moment(at)
+    files = _files.load_directory(directory)
+    with _ui.progress() as display:
+        display.update("trust store")
+        store = _trust.load_trust(trust)
+        display.update("passive authentication")
+        result = verify_files(files, trust=store, at=moment, policy=policy)
+    _output.finish(result, as_json=as_json, out=out, holder=show_holder)

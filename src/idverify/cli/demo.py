@@ -1,0 +1,102 @@
+"""``idverify demo``: a whole transaction on a software card."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from idverify.cli import _demo_card, _files, _output, _progress, _ui
+from idverify.errors import TransportError
+
+if TYPE_CHECKING:
+    from idverify.chip.transport.base import Transport
+    from idverify.emulator import Card
+
+_LARGEST_PICTURE = 64 * 1024 * 1024
+
+
+class Way(enum.StrEnum):
+    """How the demo's card is reached."""
+
+    AUTO = "auto"
+    MEMORY = "memory"
+    PCSC = "pcsc"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo", help="Read, verify and match a software card of an invented person.")(demo)
+
+
+@contextlib.contextmanager
+def reached(card: Card, way: Way) -> Iterator[Transport]:
+    """The card through a PC/SC service with a virtual reader, or in this process.
+
+    Raises:
+        TransportError: ``pcsc`` was asked for and there is no such service.
+    """
+    with contextlib.ExitStack() as stack:
+        transport: Transport | None = None
+        if way is not Way.MEMORY:
+            try:
+                transport = stack.enter_context(_over_pcsc(card))
+            except TransportError as error:
+                if way is Way.PCSC:
+                    raise
+                _ui.note(f"không có PC/SC, dùng bộ nhớ · no PC/SC stack, the card runs in memory: {error}")
+        if transport is None:
+            from idverify.chip.transport.memory import MemoryTransport
+
+            transport = stack.enter_context(contextlib.closing(MemoryTransport(card)))
+        yield transport
+
+
+@contextlib.contextmanager
+def _over_pcsc(card: Card) -> Iterator[Transport]:
+    from idverify.emulator.pcsc_stack import VirtualReaderStack
+
+    with VirtualReaderStack(card) as stack, contextlib.closing(stack.connect()) as transport:
+        yield transport
+
+
+@_ui.guarded
+def demo(
+    transport: Annotated[
+        Way, typer.Option("--transport", help="auto: a real PC/SC stack with a virtual reader where there is one.")
+    ] = Way.AUTO,
+    live: Annotated[Path | None, typer.Option("--live", metavar="IMAGE", help="Live picture; a sample else.")] = None,
+    portrait: Annotated[
+        Path | None, typer.Option("--portrait", metavar="IMAGE", help="Portrait on the chip; a sample else.")
+    ] = None,
+    policy: Annotated[str, typer.Option("--policy", metavar="NAME|FILE", help="Policy.")] = "counter",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html there.")
+    ] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Everything, on a card that is made for the purpose."""
+    from idverify.chip.access.password import AccessPassword
+    from idverify.chip.pki.trust_store import TrustStore
+    from idverify.verification import verify
+
+    probe = _files.read_capped(live, _LARGEST_PICTURE) if live is not None else _demo_card.picture("live")
+    with _ui.progress() as display:
+        display.update("làm thẻ · making the card")
+        card = _demo_card.demo_card(portrait)
+        trust = TrustStore.from_certificates(card.trust_anchors)
+        with reached(card, transport) as way:
+            _ui.note(f"transport: {way.kind}")
+            result = verify(
+                way,
+                AccessPassword.can(card.can or ""),
+                live=probe,
+                trust=trust,
+                policy=policy,
+                on_progress=_progress.reporter(display),
+            )
+    _output.finish(result, as_json=as_json, out=out, holder=True)

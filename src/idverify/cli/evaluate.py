@@ -1,0 +1,67 @@
+"""``idverify evaluate face``: error rates on pictures of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idverify.cli import _ui
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(no_args_is_help=True, help="Error rates, measured on pictures of one's own.")
+    group.command("face", help="Faces: LFW's pairs format, DIR/Name/Name_0001.jpg.")(face)
+    app.add_typer(group, name="evaluate")
+
+
+@_ui.guarded
+def face(
+    pairs: Annotated[Path, typer.Option("--pairs", metavar="FILE", help="Pairs in LFW's format.")],
+    images: Annotated[Path, typer.Option("--images", metavar="DIR", help="Folder with Name/Name_0001.jpg.")],
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Error rates over every pair of the images named there.")
+    ] = False,
+    scores: Annotated[
+        Path | None, typer.Option("--scores", metavar="FILE.csv", help="Write every comparison: a,b,genuine,score.")
+    ] = None,
+    det: Annotated[Path | None, typer.Option("--det", metavar="FILE.png", help="Draw the DET plot.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="ID", help="Embedding model; the default else.")
+    ] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Measure the face matcher."""
+    from idverify.biometric.evaluation import evaluate_faces, plot_det
+    from idverify.biometric.face.matcher import FaceMatcher
+
+    with _ui.progress() as display:
+        found = evaluate_faces(
+            pairs,
+            images,
+            all_pairs=all_pairs,
+            matcher=FaceMatcher(model=model),
+            scores=scores,
+            on_progress=lambda done, total: display.update(f"ảnh · pictures {done}/{total}", done, total),
+        )
+        if det is not None:
+            display.update("DET")
+            plot_det({found.model: found.curve}, det, title=f"{found.genuine:,} genuine, {found.impostor:,} impostor")
+    answer = found.to_json()
+    if as_json:
+        _ui.print_json(answer)
+        return
+    _ui.say(
+        f"{found.model}: {found.images:,} images, {found.genuine:,} genuine, {found.impostor:,} impostor", style="bold"
+    )
+    if found.fte:
+        _ui.say(f"  failure to enrol   {found.fte:.4%}")
+    _ui.say(f"  accuracy           {found.accuracy_mean:.4%} ± {found.accuracy_std:.4%}")
+    _ui.say(f"  EER                {found.eer:.4%}")
+    for level, value in found.fnmr_at_fmr.items():
+        low, high = found.fnmr_interval[level]
+        threshold = found.threshold_at_fmr[level]
+        _ui.say(f"  FNMR at FMR {level:7}{value:.4%}  ({low:.4%} … {high:.4%}), threshold {threshold:.4f}")
+    _ui.say(f"  per image          {found.ms_per_image_median:.1f} ms (median)")

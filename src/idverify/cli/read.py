@@ -1,0 +1,101 @@
+"""``idverify read``: the raw files of a card, to a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from idverify._version import __version__
+from idverify.cli import _files, _output, _passwords, _progress, _ui
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from idverify.chip.lds.files import FileId
+    from idverify.chip.session import DocumentSession
+    from idverify.chip.transport.base import Transport
+    from idverify.report import CheckResult
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("read", help="Read a card's raw files to a directory.")(read)
+
+
+def session_summary(
+    session: DocumentSession, transport: Transport, files: Mapping[FileId, bytes], access: tuple[CheckResult, ...]
+) -> dict[str, Any]:
+    """What ``session.json`` holds: how the card was read and what it cost; no holder data."""
+    return {
+        "idverify": __version__,
+        "transport": transport.kind,
+        "access": session.access,
+        "checks": [result.to_dict() for result in access],
+        "files": {file.label: len(data) for file, data in files.items()},
+        "unreadable": {file.label: reason.value for file, reason in session.unreadable.items()},
+        "apdus": session.stats.apdus,
+        "bytes": session.stats.bytes,
+        "milliseconds": {name: round(value, 3) for name, value in session.stats.milliseconds.items()},
+    }
+
+
+@_ui.guarded
+def read(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go; made if need be.")],
+    files: Annotated[
+        str,
+        typer.Option("--files", metavar="all|com,sod,dg1,…", help="What to read; the groups that EF.COM lists else."),
+    ] = "all",
+    reader: _passwords.ReaderOption = None,
+    can: _passwords.CanOption = None,
+    mrz: _passwords.MrzOption = None,
+    number: _passwords.NumberOption = None,
+    birth: _passwords.BirthOption = None,
+    expiry: _passwords.ExpiryOption = None,
+    qr: _passwords.QrOption = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Read raw files; EF_SOD.bin, DG1.bin … and session.json in DIR."""
+    from idverify.chip.transport.pcsc import open_reader
+
+    selection = _files.parse_selection(files)
+    keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
+    transport = open_reader(reader)
+    try:
+        found, summary = read_card(transport, keys, selection)
+    finally:
+        transport.close()
+    directory = _output.private_directory(out)
+    for file, data in found.items():
+        _output.write_private(directory / file.file_name, data)
+    _output.write_json(directory / "session.json", summary)
+    if as_json:
+        _ui.print_json(summary)
+        return
+    _show(summary, directory)
+
+
+def read_card(
+    transport: Transport, keys: Any, selection: tuple[FileId, ...] | None
+) -> tuple[dict[FileId, bytes], dict[str, Any]]:
+    """Open the card, read the selection (None: everything), and sum up."""
+    from idverify.chip.session import DocumentSession
+
+    with _ui.progress() as display, DocumentSession(transport, on_progress=_progress.reporter(display)) as session:
+        access = session.open(keys)
+        found = session.read_all() if selection is None else session.read_all(selection)
+        return dict(found), session_summary(session, transport, found, access)
+
+
+def _show(summary: dict[str, Any], directory: Path) -> None:
+    for label, size in summary["files"].items():
+        _ui.say(f"✓ {label:14}{size:>8,} bytes", style="green")
+    for label, reason in summary["unreadable"].items():
+        _ui.say(f"– {label:14}{reason}", style="dim")
+    total = sum(summary["milliseconds"].values())
+    cost = f"{summary['apdus']} APDU, {summary['bytes']:,} bytes, {total / 1000:.1f} s"
+    _ui.say(f"{summary['access'].upper()}, {cost} → {directory}")
+    _ui.say("chứa dữ liệu cá nhân · contains personal data", style="yellow")

@@ -1,0 +1,197 @@
+"""``idverify trust import|list|show|status``: the trust store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from idverify.cli import _known, _trust, _ui
+from idverify.errors import ConfigurationError, IdVerifyError
+
+if TYPE_CHECKING:
+    from idverify.chip.pki.trust_store import TrustEntry, TrustStore
+
+_SHOWN = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(no_args_is_help=True, help="The trust store: which authorities this machine believes.")
+    group.command("import", help="Add master lists, LDIF, certificates and revocation lists.")(import_)
+    group.command("list", help="The certificates of the store.")(list_)
+    group.command("show", help="One certificate in full.")(show)
+    group.command("status", help="What the store holds, and what has expired.")(status)
+    app.add_typer(group, name="trust")
+
+
+def _open(store: Path | None) -> tuple[TrustStore, Path]:
+    from idverify.chip.pki.trust_store import TrustStore
+
+    directory = store if store is not None else _trust.default_store()
+    if not directory.exists():
+        raise ConfigurationError(f"there is no trust store at {directory}; make one with 'idverify trust import PATH'")
+    return TrustStore.open(directory), directory
+
+
+@_ui.guarded
+def import_(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="Files or directories: master list, LDIF, certificate, CRL.")
+    ],
+    store: _trust.StoreOption = None,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option("--root", metavar="CERT", help="A certificate that the lists' signers must lead to."),
+    ] = None,
+    allow_unverified: Annotated[
+        bool, typer.Option("--allow-unverified", help="Take lists too that nobody known has signed.")
+    ] = False,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Add to the store: whole or not at all. Exit code 1 where something named could not be used."""
+    from idverify.chip.pki.importer import update
+
+    directory = store if store is not None else _trust.default_store()
+    for path in paths:
+        if not path.exists():
+            raise ConfigurationError(f"{path}: no such file or directory")
+    roots = [_certificate(path) for path in root or ()]
+    if directory.suffix != ".idvstore":
+        directory.mkdir(parents=True, exist_ok=True)
+    with _ui.progress() as display:
+        result = update(
+            directory,
+            paths,
+            roots=roots,
+            allow_unverified=allow_unverified,
+            at=datetime.now(UTC),
+            on_progress=lambda name, done, total: display.update(name, done, total),
+        )
+    if as_json:
+        _ui.print_json(result.to_dict())
+    else:
+        _ui.say(
+            f"{result.parsed} certificates read, {result.usable} usable, {result.verified} verified, "
+            f"{result.countries} countries; {result.lists} lists, {result.crls} revocation lists; {result.added} new"
+        )
+        _ui.say(f"{directory}", style="dim")
+        for problem in result.problems[:_SHOWN]:
+            _ui.say(f"  ! {problem.subject}: {problem.reason.value}", style="yellow")
+        if len(result.problems) > _SHOWN:
+            _ui.say(f"  … and {len(result.problems) - _SHOWN} more (--json shows all)", style="yellow")
+    _ui.leave(_ui.Exit.FAILURE if result.refused else _ui.Exit.OK)
+
+
+def _certificate(path: Path) -> Any:
+    from idverify.chip.pki.certificate import Certificate
+    from idverify.cli import _files
+
+    return Certificate.parse(_known.unpacked(_files.read_capped(path)))
+
+
+def _row(entry: TrustEntry) -> dict[str, Any]:
+    from idverify.chip.pki.certificate import Certificate
+
+    row: dict[str, Any] = {
+        "fingerprint": entry.fingerprint.hex(),
+        "kind": entry.kind.name.lower().replace("_", "-"),
+        "country": entry.country,
+        "source": entry.provenance.to_dict(),
+    }
+    if entry.kind.name in ("CRL", "DEVIATION_LIST"):
+        return row
+    try:
+        certificate = Certificate.parse(entry.data)
+    except IdVerifyError as error:
+        return row | {"problem": str(error)}
+    return row | {
+        "subject": certificate.subject.text,
+        "not_before": certificate.not_before.isoformat(),
+        "not_after": certificate.not_after.isoformat(),
+    }
+
+
+@_ui.guarded
+def list_(
+    store: _trust.StoreOption = None,
+    country: Annotated[str | None, typer.Option("--country", metavar="XX", help="Only this country.")] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """List the store's entries."""
+    opened, _ = _open(store)
+    rows = [_row(e) for e in opened.entries() if country is None or e.country.upper() == country.upper()]
+    rows.sort(key=lambda row: (row["country"], row.get("subject", ""), row["fingerprint"]))
+    if as_json:
+        _ui.print_json({"id": opened.id, "entries": rows})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, header_style="dim")
+    for title in ("", "kind", "subject", "valid until", "SHA-256"):
+        table.add_column(title, overflow="fold")
+    today = datetime.now(UTC).isoformat()
+    for row in rows:
+        until = str(row.get("not_after", ""))
+        style = "red" if until and until < today else ""
+        table.add_row(
+            row["country"], row["kind"], row.get("subject", ""), until[:10], row["fingerprint"][:16], style=style
+        )
+    _ui.stdout().print(table)
+
+
+@_ui.guarded
+def show(
+    fingerprint: Annotated[str, typer.Argument(metavar="SHA-256", help="Fingerprint, or its first digits.")],
+    store: _trust.StoreOption = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Show one entry in full."""
+    opened, _ = _open(store)
+    wanted = fingerprint.lower().replace(":", "")
+    found = [entry for entry in opened.entries() if entry.fingerprint.hex().startswith(wanted)]
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"{len(found) or 'no'} entries begin with {fingerprint!r}; 'idverify trust list' shows them"
+        )
+    entry = found[0]
+    row = _row(entry) | {"fields": _known.describe(entry.data).fields}
+    if as_json:
+        _ui.print_json(row)
+        return
+    _ui.say(f"{row['kind']} {row['country']} {row['fingerprint']}", style="bold")
+    for name, value in row["fields"].items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        _ui.say(f"  {name:16}{text}")
+    for name, value in row["source"].items():
+        _ui.say(f"  {name:16}{value}", style="dim")
+
+
+@_ui.guarded
+def status(store: _trust.StoreOption = None, as_json: _ui.JsonOption = False) -> None:
+    """Sum up the store."""
+    from idverify.chip.pki.trust_store import EntryKind
+
+    opened, directory = _open(store)
+    now = datetime.now(UTC).isoformat()
+    rows = [_row(entry) for entry in opened.entries(EntryKind.CSCA)]
+    expired = sum(1 for row in rows if row.get("not_after", now) < now)
+    answer = {
+        "id": opened.id,
+        "path": str(directory),
+        "entries": len(opened),
+        "kinds": {kind.name.lower().replace("_", "-"): number for kind, number in opened.counts().items()},
+        "countries": opened.countries(),
+        "expired": expired,
+    }
+    if as_json:
+        _ui.print_json(answer)
+        return
+    _ui.say(f"{directory}", style="bold")
+    _ui.say(f"  id         {opened.id}")
+    for kind, number in answer["kinds"].items():
+        _ui.say(f"  {kind:20}{number:>6}")
+    _ui.say(f"  countries           {len(answer['countries']):>6}")
+    _ui.say(f"  CSCA past validity  {expired:>6}")

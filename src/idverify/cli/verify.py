@@ -1,0 +1,64 @@
+"""``idverify verify``: the whole transaction on a card in a reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idverify.cli import _output, _passwords, _progress, _trust, _ui
+from idverify.errors import ConfigurationError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("verify", help="Read the card in a reader, prove it genuine, match the face, and decide.")(verify)
+
+
+@_ui.guarded
+def verify(
+    context: typer.Context,
+    face: Annotated[Path | None, typer.Option("--face", metavar="IMAGE", help="Live picture of the person.")] = None,
+    finger: Annotated[
+        Path | None, typer.Option("--finger", metavar="IMAGE", help="Live fingerprint of the person.")
+    ] = None,
+    trust: _trust.TrustOption = None,
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="NAME|FILE", help="'counter', 'strict', 'document', or a TOML file.")
+    ] = "counter",
+    at: Annotated[str | None, typer.Option("--at", metavar="ISO-DATE", help="Inspection time; now else.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html.")] = None,
+    reader: _passwords.ReaderOption = None,
+    can: _passwords.CanOption = None,
+    mrz: _passwords.MrzOption = None,
+    number: _passwords.NumberOption = None,
+    birth: _passwords.BirthOption = None,
+    expiry: _passwords.ExpiryOption = None,
+    qr: _passwords.QrOption = None,
+    show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """The whole transaction."""
+    from idverify.chip.transport.pcsc import open_reader
+    from idverify.verification import verify as run
+
+    keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
+    if finger is not None:
+        raise ConfigurationError("--finger: matching fingerprints is not part of this version")
+    moment, store = _ui.moment(at), _trust.load_trust(trust)
+    transport = open_reader(reader)
+    try:
+        with _ui.progress() as display:
+            result = run(
+                transport,
+                keys,
+                live=face,
+                trust=store,
+                policy=policy,
+                at=moment,
+                on_progress=_progress.reporter(display),
+            )
+    finally:
+        transport.close()
+    _output.finish(result, as_json=as_json, out=out, holder=show_holder)
