@@ -268,10 +268,11 @@ def encode_card_minutiae(minutiae: Iterable[Minutia], card_format: CardFormat) -
     Raises:
         ValueError: a number that does not fit its field.
     """
+    minutiae = tuple(minutiae)
+    if any(m.angle >= card_format.angles for m in minutiae):
+        raise ValueError(f"an angle is beyond the {card_format.angles} steps of the format")
     try:
         if card_format is CardFormat.COMPACT:
-            if any(m.angle >= card_format.angles for m in (minutiae := tuple(minutiae))):
-                raise ValueError("an angle does not fit six bits")
             return b"".join(_COMPACT.pack(m.x, m.y, m.kind << 6 | m.angle) for m in minutiae)
         return b"".join(_NORMAL.pack(_joined(m.kind, m.x), _joined(m.reserved, m.y), m.angle) for m in minutiae)
     except struct.error:
