@@ -177,6 +177,10 @@ class PrivateScalar:
     def __repr__(self) -> str:
         return f"PrivateScalar({self.curve.name})"
 
+    def reveal(self) -> int:
+        """The number itself, on purpose."""
+        return self._secret
+
     @classmethod
     def generate(cls, curve: Curve, rng: Randomness) -> PrivateScalar:
         """A fresh one from ``rng``."""

@@ -19,7 +19,6 @@ from idverify.errors import (
 )
 
 DYNAMIC_AUTHENTICATION_DATA: Final = 0x7C
-_LONG_ELEMENT: Final = 220
 _NO_TRY_LEFT: Final = 0x63C0
 _REFUSED: Final = frozenset({0x6300, 0x6982, 0x6988, 0x6A80})
 _BLOCKED: Final = frozenset({0x6983, 0x6984, 0x6985, 0x6283})
@@ -42,7 +41,7 @@ def general_authenticate(
     Raises:
         MalformedDataError: an answer that is no dynamic authentication data.
     """
-    le = MAX_EXTENDED if long or len(objects) > _LONG_ELEMENT else MAX_SHORT_LE
+    le = MAX_EXTENDED if long else MAX_SHORT_LE
     data = _tlv.encode(DYNAMIC_AUTHENTICATION_DATA, objects)
     response = channel.send(CommandAPDU(0x00 if last else 0x10, 0x86, 0x00, 0x00, data=data, le=le))
     if not response.ok or not response.data:

@@ -48,6 +48,10 @@ class EcKey:
         """
         return self.scalar.agree(ec.decode_point(self.curve, peer))
 
+    def reveal(self) -> int:
+        """The private key, on purpose."""
+        return self.scalar.reveal()
+
 
 @dataclass(frozen=True, slots=True)
 class EcDomain:
@@ -73,7 +77,15 @@ class EcDomain:
 
     def generate(self, rng: Randomness) -> EcKey:
         """A fresh key pair."""
-        scalar = PrivateScalar.generate(self.curve, rng)
+        return self.key(ec.draw_scalar(self.curve, rng))
+
+    def key(self, secret: int) -> EcKey:
+        """The key pair of a private key.
+
+        Raises:
+            ValueError: out of range.
+        """
+        scalar = PrivateScalar(self.curve, secret)
         public = scalar.public_point() if self.generator is None else scalar.multiply(self.generator)
         return EcKey(self.curve, scalar, ec.encode_point(self.curve, public))
 
@@ -147,6 +159,10 @@ class DhKey:
         """
         return self.group.encode(self.group.power(self.group.decode(peer), self.secret))
 
+    def reveal(self) -> int:
+        """The private key, on purpose."""
+        return self.secret
+
 
 @dataclass(frozen=True, slots=True)
 class DhDomain:
@@ -172,7 +188,10 @@ class DhDomain:
 
     def generate(self, rng: Randomness) -> DhKey:
         """A fresh key pair."""
-        secret = self.group.draw_private(rng)
+        return self.key(self.group.draw_private(rng))
+
+    def key(self, secret: int) -> DhKey:
+        """The key pair of a private key."""
         base = self.group.g if self.generator is None else self.generator
         return DhKey(self.group, secret, _unsigned(self.group.power(base, secret)))
 
