@@ -79,7 +79,7 @@ class Quirks:
     end_of_file: Literal["warn", "short", "refuse"] = "warn"
     sfi_reading: bool = True
     command_chaining: bool = True
-    statuses: Mapping[FileId, int] = field(default=MappingProxyType({}))
+    statuses: Mapping[FileId, int] = field(default_factory=lambda: MappingProxyType({}))
     plain_errors: bool = False
     outer_status_ok: bool = False
     sm_fails_at: int | None = None
@@ -115,5 +115,5 @@ class Quirks:
     dg14_long_lengths: bool = False
     card_access_trailing: bytes = b""
     padding: int = 0
-    replace: Mapping[FileId, bytes] = field(default=MappingProxyType({}), repr=False)
+    replace: Mapping[FileId, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     drop: tuple[FileId, ...] = ()
