@@ -38,7 +38,7 @@ class ChipResult:
     status: CheckStatus = CheckStatus.NOT_PERFORMED
     reason: Reason = Reason.NOT_READ
     key_file: FileId
-    facts: Mapping[str, str] = field(default=_NOTHING)
+    facts: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     evidence: object | None = field(default=None, repr=False)
 
     @property

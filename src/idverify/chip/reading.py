@@ -6,7 +6,6 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Final
 
 from idverify.chip.lds.files import DATA_GROUPS, FileId
@@ -132,7 +131,7 @@ class SessionStats:
     apdus: int
     bytes: int
     milliseconds: Mapping[str, float] = field(default_factory=dict)
-    files: Mapping[FileId, FileStats] = MappingProxyType({})
+    files: Mapping[FileId, FileStats] = field(default_factory=dict)
     recoveries: int = 0
     protocol: str | None = None
     cipher: str | None = None

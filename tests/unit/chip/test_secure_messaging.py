@@ -5,8 +5,6 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.shared import shared
-from tests.vectors import load, unhex
 
 from idverify import _tlv
 from idverify.chip.iso7816.apdu import CommandAPDU, ResponseAPDU
@@ -14,6 +12,8 @@ from idverify.chip.secure_messaging import SecureMessaging
 from idverify.crypto import block
 from idverify.crypto.block import Cipher
 from idverify.errors import ConfigurationError, SecureMessagingError
+from tests.shared import shared
+from tests.vectors import load, unhex
 
 EXAMPLE = load("sm_3des")
 SELECT = CommandAPDU(0x00, 0xA4, 0x02, 0x0C, data=b"\x01\x1e")

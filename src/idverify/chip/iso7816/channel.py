@@ -152,7 +152,7 @@ class Link:
         """Send one encoded command.
 
         Raises:
-            OperationCancelled, TransportError, MalformedDataError
+            OperationCancelled, TransportError
         """
         self.check()
         timeout = self._apdu_timeout
@@ -169,6 +169,8 @@ class Link:
         except Exception as error:  # a transport of the application is foreign code
             raise TransportError(f"the transport failed ({type(error).__name__})") from error
         self.traffic.bytes_received += len(raw)
+        if len(raw) < 2:  # some readers hand this out when the card leaves the field
+            raise TransportError("the card's answer has no status word; it may have moved")
         response = ResponseAPDU.parse(raw)
         if _log.isEnabledFor(TRAFFIC):
             _log.log(

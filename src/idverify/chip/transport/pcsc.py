@@ -505,10 +505,11 @@ def _transmit(connection: _Connection, apdu: bytes) -> bytes:
     header = api.SCARD_PCI_T0 if connection.protocol == _T0 else api.SCARD_PCI_T1
     result, response = api.SCardTransmit(connection.card, header, list(apdu))
     code = result & 0xFFFFFFFF
-    if not code:
+    if not code and len(response) >= 2:
         return bytes(response)
+    code = code or 0x80100016  # vpcd reports success without an answer when its card goes away
     _log.log(TRAFFIC, "exchange failed, PC/SC %08X", code)
-    error = failure(result, "talking to the card")
+    error = failure(code, "talking to the card")
     if type(error) is TransportError:
         status = api.SCardStatus(connection.card)[0] & 0xFFFFFFFF
         if status in (0x80100069, 0x80100068, 0x8010000C, 0x80100067, 0x80100017):

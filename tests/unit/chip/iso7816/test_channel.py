@@ -226,8 +226,8 @@ def test_foreign_exceptions_of_a_transport_become_ours() -> None:
 
 
 @pytest.mark.parametrize("answer", ["", "90"])
-def test_an_answer_without_status_word_is_malformed(answer: str) -> None:
-    with pytest.raises(MalformedDataError):
+def test_an_answer_without_status_word_is_none(answer: str) -> None:
+    with pytest.raises(TransportError, match="no status word"):
         stack(Script(answer)).plain().send(READ)
 
 
