@@ -35,6 +35,7 @@ _RECORD: Final = struct.Struct(">QIBB2sI16s20s32s")
 _TABLES: Final = ("subjects", "keys", "countries", "prints")
 _MAX_HEADER: Final = 1 << 20
 _NO_KEY: Final = bytes(20)
+_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,7 @@ def write(path: Path, data: bytes) -> None:
             try:
                 view = memoryview(data)
                 while view:
-                    view = view[os.write(handle, view[: 1 << 20]) :]
+                    view = view[os.write(handle, view[:_CHUNK]) :]
                 os.fsync(handle)
             finally:
                 os.close(handle)
