@@ -1,6 +1,10 @@
 """The one place that owns onnxruntime.
 
 onnxruntime is imported when the first session is made, never at import of this package.
+
+Denormal numbers, which slow float networks down, are removed from weights when a model file is built, not by
+onnxruntime's option: that option switches the calling thread to another arithmetic and leaves it so, for the
+application's own numbers too.
 """
 
 from __future__ import annotations
@@ -75,7 +79,6 @@ class OnnxSession:
         options.intra_op_num_threads = thread_count(threads)
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session: Any = ort.InferenceSession(model, options, providers=list(providers))

@@ -294,9 +294,7 @@ def all_pair_scores(
     return np.concatenate(genuine), np.concatenate(impostor)
 
 
-def fold_accuracy(
-    scores: Scores, genuine: NDArray[np.bool_], fold: NDArray[Any], folds: int
-) -> tuple[float, float]:
+def fold_accuracy(scores: Scores, genuine: NDArray[np.bool_], fold: NDArray[Any], folds: int) -> tuple[float, float]:
     """Mean and sample standard deviation of the accuracy over folds.
 
     The threshold of a fold is the one with the best accuracy on all others; the middle of the best ones where several

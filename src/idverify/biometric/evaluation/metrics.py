@@ -25,6 +25,11 @@ def _sorted(scores: NDArray[Any], what: str) -> Scores:
     return values
 
 
+def _above(score: np.float32) -> float:
+    """The next normal float32 above a score."""
+    return float(max(np.nextafter(score, np.float32(np.inf)), score + np.finfo(np.float32).tiny))
+
+
 def fmr_at(impostor: NDArray[Any], threshold: float) -> float:
     """Share of impostor scores that are at least ``threshold``."""
     return float(np.mean(np.asarray(impostor, np.float32) >= np.float32(threshold)))
@@ -49,8 +54,7 @@ def threshold_at_fmr(impostor: NDArray[Any], fmr: float) -> float:
     allowed = math.floor(fmr * len(values) + 1e-9)
     if allowed >= len(values):
         return float(values[0])
-    # The largest refused score is values[-allowed - 1]; the threshold is the next float32 above it.
-    return float(np.nextafter(values[len(values) - allowed - 1], np.float32(np.inf)))
+    return _above(values[len(values) - allowed - 1])  # the largest score that must be refused
 
 
 def fnmr_at_fmr(genuine: NDArray[Any], impostor: NDArray[Any], fmr: float) -> float:
@@ -81,7 +85,7 @@ def error_curve(genuine: NDArray[Any], impostor: NDArray[Any]) -> ErrorCurve:
     """
     g, i = _sorted(genuine, "genuine"), _sorted(impostor, "impostor")
     levels = np.unique(np.concatenate([g, i]))
-    levels = np.append(levels, np.nextafter(levels[-1], np.float32(np.inf)))
+    levels = np.append(levels, np.float32(_above(levels[-1])))
     fmr = 1 - np.searchsorted(i, levels, side="left") / len(i)
     fnmr = np.searchsorted(g, levels, side="left") / len(g)
     return ErrorCurve(levels, fmr, fnmr)

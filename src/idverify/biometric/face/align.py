@@ -49,6 +49,17 @@ def similarity_transform(source: NDArray[Any], target: NDArray[Any]) -> NDArray[
     return np.hstack([scale * rotation, (mean_b - scale * rotation @ mean_a)[:, np.newaxis]])
 
 
+def crop_transform(landmarks: NDArray[np.float32], *, side: int, crop_scale: float = 1.0) -> NDArray[np.float64]:
+    """``(2, 3)`` matrix from pixels of the picture to pixels of the crop that :func:`align_face` makes.
+
+    Raises:
+        BiometricError: landmarks that cannot be aligned.
+    """
+    centre = ARCFACE_SIDE / 2
+    template = ((ARCFACE_TEMPLATE - centre) / crop_scale + centre) * (side / ARCFACE_SIDE)
+    return similarity_transform(landmarks, template)
+
+
 def align_face(image: Image, landmarks: NDArray[np.float32], *, side: int, crop_scale: float = 1.0) -> Image:
     """The square crop of a face, eyes level, at the template's place and size.
 
@@ -68,9 +79,7 @@ def align_face(image: Image, landmarks: NDArray[np.float32], *, side: int, crop_
     """
     import cv2
 
-    centre = ARCFACE_SIDE / 2
-    template = ((ARCFACE_TEMPLATE - centre) / crop_scale + centre) * (side / ARCFACE_SIDE)
-    matrix = similarity_transform(landmarks, template)
+    matrix = crop_transform(landmarks, side=side, crop_scale=crop_scale)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if not 1e-3 < scale < 1e3:
         raise BiometricError("the landmarks of the face are too far apart or too near; it cannot be aligned")

@@ -8,11 +8,12 @@ others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify.biometric.face.align import align_face, crop_transform
 from idverify.biometric.image import Image
 from idverify.biometric.runtime import InferenceSession
 from idverify.errors import NoFaceError
@@ -20,6 +21,7 @@ from idverify.errors import NoFaceError
 _STRIDES = (8, 16, 32)
 _MULTIPLE = 32
 _MAX_CANDIDATES = 2_000
+_LEVEL_SIDE, _LEVEL_SCALE, _LEVEL_ROUNDS = 256, 1.3, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,12 @@ class DetectedFace:
         return self.box[2] * self.box[3]
 
     @property
+    def roll(self) -> float:
+        """Angle of the line through the eyes in degrees, positive where the head leans clockwise in the image."""
+        across, down = self.landmarks[1] - self.landmarks[0]
+        return float(np.degrees(np.arctan2(down, across)))
+
+    @property
     def inter_eye(self) -> float:
         """Distance of the eye centres in pixels."""
         return float(np.linalg.norm(self.landmarks[1] - self.landmarks[0]))
@@ -57,12 +65,15 @@ class DetectorOptions:
         sides: longest sides, in pixels, to which a larger picture is shrunk, tried in turn until a face of at least
             ``face`` pixels is found; a picture is never enlarged. The first is fast, the later ones find far faces.
         face: width in pixels, in the shrunk picture, from which landmarks are precise enough to stop.
+        level: degrees of :attr:`DetectedFace.roll` from which :meth:`FaceDetector.straighten` looks again. YuNet sees
+            about half of a head's lean (2° at 8°, 4° at 15°, 9° at 25°); upright faces are better left alone.
     """
 
     confidence: float = 0.6
     overlap: float = 0.3
     sides: tuple[int, ...] = (320, 640, 1280)
     face: float = 60.0
+    level: float = 4.0
 
 
 class FaceDetector:
@@ -91,6 +102,26 @@ class FaceDetector:
             if factor == 1.0:
                 break
         return best
+
+    def straighten(self, image: Image, face: DetectedFace) -> DetectedFace:
+        """The same face with landmarks found again on an upright crop, where the head leans.
+
+        Raises:
+            BiometricError: the landmarks cannot be aligned.
+            ModelError: the network failed.
+        """
+        if abs(face.roll) < self._options.level:
+            return face
+        for _ in range(_LEVEL_ROUNDS):
+            matrix = crop_transform(face.landmarks, side=_LEVEL_SIDE, crop_scale=_LEVEL_SCALE)
+            crop = align_face(image, face.landmarks, side=_LEVEL_SIDE, crop_scale=_LEVEL_SCALE)
+            found = self._detect_at(crop, 1.0)
+            if not found:
+                break
+            upright = main_face(found, crop).landmarks
+            back = (upright - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+            face = replace(face, landmarks=back.astype(np.float32))
+        return face
 
     def _detect_at(self, image: Image, factor: float) -> tuple[DetectedFace, ...]:
         import cv2

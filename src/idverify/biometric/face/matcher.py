@@ -146,8 +146,9 @@ class FaceMatcher:
         """
         detector, embedder, _ = self._load()
         faces = detector.detect(image)
-        face = main_face(faces, image)
-        others = rivals(faces, face)
+        found = main_face(faces, image)
+        others = rivals(faces, found)
+        face = detector.straighten(image, found)
         crop = align_face(image, face.landmarks, side=self._card.input_size[0], crop_scale=self._card.crop_scale)
         quality = assess(image, face, crop, rivals=len(others), kind=kind)
         (embedding,) = embedder.embed([crop])

@@ -133,7 +133,7 @@ _LIVE: Mapping[QualityMeasure, _Limit] = {
     QualityMeasure.SINGLE_FACE: _Limit(2.0, 1.0, "one-person-only"),
     QualityMeasure.INTER_EYE_DISTANCE: _Limit(20.0, 80.0, "come-closer"),
     QualityMeasure.FACE_SIZE: _Limit(0.08, 0.3, "come-closer"),
-    QualityMeasure.MARGIN: _Limit(-0.25, 0.1, "centre-face"),
+    QualityMeasure.MARGIN: _Limit(-0.1, 0.15, "centre-face"),
     QualityMeasure.SHARPNESS: _Limit(10.0, 150.0, "hold-still"),
     QualityMeasure.UNDER_EXPOSURE: _Limit(0.7, 0.1, "more-light"),
     QualityMeasure.OVER_EXPOSURE: _Limit(0.4, 0.03, "less-light"),

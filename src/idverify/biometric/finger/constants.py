@@ -1,0 +1,99 @@
+"""Every number of the fingerprint engine, each with its source.
+
+Sources: [MCC] Cappelli, Ferrara, Maltoni: Minutia Cylinder-Code, IEEE TPAMI 32 (2010) 2128–2141, tables 1 and 2;
+[LSA-R] the relaxation of the same paper; [LEADER] Cappelli, arXiv 2602.15493, and PyPI ``pyfing`` 0.7.3;
+[measured] chosen by this project, see ``docs/fingerprint.md`` for the ablation. Lengths are pixels at 500 dpi.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+DPI: Final = 500
+"""Resolution of everything inside the engine; pictures are resampled to it."""
+DPI_RANGE: Final = (125, 2000)
+"""Resolutions that a picture may claim."""
+MAX_SIDE: Final = 1600
+"""Longest side of a picture at 500 dpi (81 mm); larger ones are refused."""
+MIN_SIDE: Final = 48
+"""Shortest side of a picture at 500 dpi (2.4 mm)."""
+
+# ---- extraction
+SIZE_MULTIPLE: Final = 32
+"""[LEADER] sides of the network's input are multiples of this."""
+MINUTIA_THRESHOLD: Final = 0.2
+"""[measured] least score of a minutia; 0.15 to 0.3 give the same error rates."""
+TYPE_THRESHOLD: Final = 0.5
+"""[LEADER] above: ending; below: bifurcation."""
+MAX_MINUTIAE: Final = 256
+"""Largest number of minutiae that the graph gives; ISO/IEC 19794-2 counts them in one byte."""
+EDGE: Final = 4
+"""[measured] minutiae nearer to the edge of the picture are artefacts of the padding."""
+MIN_MINUTIAE: Final = 3
+"""A convex hull needs three points; fewer minutiae give a template that matches nothing."""
+
+# ---- cylinders
+RADIUS: Final = 70.0
+"""[MCC] R, radius of a cylinder."""
+CELLS: Final = 8
+"""[MCC] N_S, cells along the diameter (MCC8; 16 gave no gain)."""
+SECTIONS: Final = 6
+"""[MCC] N_D, sections over the directions."""
+SIGMA_SPACE: Final = 28.0 / 3.0
+"""[MCC] σ_S."""
+SIGMA_DIRECTION: Final = 2.0 * math.pi / 9.0
+"""[MCC] σ_D, radians."""
+PSI_MU: Final = 0.01
+"""[MCC] μ_ψ, sigmoid of the cell values."""
+PSI_TAU: Final = 400.0
+"""[MCC] τ_ψ."""
+HULL_MARGIN: Final = 50.0
+"""[MCC] Ω, enlargement of the convex hull."""
+MIN_VALID_CELLS: Final = 0.75
+"""[MCC] min_VC, share of valid cells of a cylinder."""
+MIN_NEIGHBOURS: Final = 2
+"""[MCC] min_M, minutiae that contribute to a cylinder."""
+MAX_CYLINDERS: Final = 120
+"""[measured] the best minutiae that get a cylinder: bounds the cost of a noisy picture."""
+
+# ---- local similarity, relaxation
+MIN_COMMON_CELLS: Final = 0.6
+"""[MCC] min_ME, share of cells valid in both cylinders."""
+PAIRS_MIN: Final = 4
+PAIRS_MAX: Final = 12
+PAIRS_MU: Final = 20.0
+PAIRS_TAU: Final = 0.4
+"""[MCC] min_nP, max_nP, μ_P, τ_P: how many pairs make the local score."""
+RELAXATION_WEIGHT: Final = 0.5
+"""[LSA-R] w_R."""
+RELAXATION_STEPS: Final = 5
+"""[LSA-R] n_rel."""
+COMPATIBLE_DISTANCE: Final = 0.0277
+"""[measured] weight of squared differences of distance; half value at 5 px, the μ of [LSA-R]'s first sigmoid."""
+COMPATIBLE_DIRECTION: Final = 20.0
+"""[measured] weight of 1 - cos of differences of direction; half value at 15°, the μ of the second and third."""
+MIN_SUPPORT: Final = 0.07
+"""[measured] pairs of templates whose best-supported seed has less are told apart without the second stage."""
+EARLY_SCALE: Final = 0.01
+"""[measured] keeps scores of the first stage below those of the second."""
+
+# ---- alignment and global score
+SEED_SHARE: Final = 0.1
+"""[measured] pairs with less than this share of the seed's largest weight do not shape the first alignment."""
+DIRECTION_LEVER: Final = 400.0
+"""[measured] square of the lever (20 px) at which a minutia's direction counts as position in the alignment."""
+ALIGNMENT_STEPS: Final = ((12.0, 0.35), (8.0, 0.28))
+"""[measured] tolerance of position (px) and direction (rad), from coarse to fine."""
+MIN_LOG_KERNEL: Final = -2.3
+"""[measured] log of the least agreement of a mated minutia (0.1)."""
+STIFFNESS: Final = 20000.0
+"""[measured] resistance of the alignment against an affine distortion (px²)."""
+OVERLAP_RADIUS: Final = 40.0
+"""[measured] a minutia lies in the overlap where the other print has enough minutiae within this distance."""
+OVERLAP_SUPPORT: Final = 1.0
+"""[measured] how much minutia score is enough."""
+PRIOR: Final = 3.0
+"""[measured] minutia score added to the overlap, so that two minutiae alone prove nothing."""
+SCORE_GAIN: Final = 4.0
+"""Scale of the similarity: ``value = 1 - exp(-SCORE_GAIN * s ** (1/3))`` of the raw product s."""
