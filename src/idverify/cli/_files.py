@@ -41,15 +41,23 @@ def load_directory(path: Path) -> dict[FileId, bytes]:
         raise ConfigurationError(f"{path.name}: no such file or directory")
     if path.is_file():
         return {FileId.SOD: read_capped(path)}
-    names = {file.file_name.lower(): file for file in FileId}
-    files = {
-        names[entry.name.lower()]: read_capped(entry)
-        for entry in sorted(path.iterdir())
-        if entry.is_file() and entry.name.lower() in names
-    }
+    names = {_key(file.file_name): file for file in FileId}
+    files: dict[FileId, bytes] = {}
+    for entry in sorted(path.iterdir()):
+        file = names.get(_key(entry.name))
+        if file is None or not entry.is_file():
+            continue
+        if file in files:
+            raise ConfigurationError(f"{path.name}: {entry.name} is there twice under different spellings")
+        files[file] = read_capped(entry)
     if not files:
         raise ConfigurationError(f"{path.name}: none of EF_COM.bin, EF_SOD.bin, DG1.bin … is here")
     return files
+
+
+def _key(name: str) -> str:
+    """A file's name without case and punctuation: ``EF_COM.bin``, ``ef.com.bin`` and ``com.bin`` are one."""
+    return "".join(c for c in name.lower() if c.isalnum()).removeprefix("ef")
 
 
 def parse_selection(text: str) -> tuple[FileId, ...] | None:
@@ -62,10 +70,10 @@ def parse_selection(text: str) -> tuple[FileId, ...] | None:
 
     if text.strip().lower() == "all":
         return None
-    names = {file.name.lower().replace("_", ""): file for file in FileId}
+    names = {_key(file.label): file for file in FileId}
     chosen: list[FileId] = []
     for part in text.split(","):
-        key = part.strip().lower().removeprefix("ef.").replace("_", "").replace("-", "").replace("/", "")
+        key = _key(part)
         if key not in names:
             known = ", ".join(["all", "cardaccess", "com", "sod", "dg1 … dg16"])
             raise typer.BadParameter(f"unknown file {part.strip()!r}; known: {known}", param_hint="--files")

@@ -15,9 +15,7 @@ from idverify.errors import TransportError
 
 if TYPE_CHECKING:
     from idverify.chip.transport.base import Transport
-    from idverify.emulator import Card
-
-_LARGEST_PICTURE = 64 * 1024 * 1024
+    from idverify.emulator.card import Card
 
 
 class Way(enum.StrEnum):
@@ -40,27 +38,39 @@ def reached(card: Card, way: Way) -> Iterator[Transport]:
     Raises:
         TransportError: ``pcsc`` was asked for and there is no such service.
     """
+    if way is Way.MEMORY:
+        with _in_memory(card) as transport:
+            yield transport
+        return
     with contextlib.ExitStack() as stack:
-        transport: Transport | None = None
-        if way is not Way.MEMORY:
-            try:
-                transport = stack.enter_context(_over_pcsc(card))
-            except TransportError as error:
-                if way is Way.PCSC:
-                    raise
-                _ui.note(f"không có PC/SC, dùng bộ nhớ · no PC/SC stack, the card runs in memory: {error}")
-        if transport is None:
-            from idverify.chip.transport.memory import MemoryTransport
+        try:
+            transport = stack.enter_context(_over_pcsc(card))
+        except TransportError as error:
+            if way is Way.PCSC:
+                raise
+            _ui.note(f"không có PC/SC, thẻ chạy trong bộ nhớ · no PC/SC stack, the card runs in memory: {error}")
+            transport = stack.enter_context(_in_memory(card))
+        yield transport
 
-            transport = stack.enter_context(contextlib.closing(MemoryTransport(card)))
+
+@contextlib.contextmanager
+def _in_memory(card: Card) -> Iterator[Transport]:
+    from idverify.chip.transport.memory import MemoryTransport
+
+    with contextlib.closing(MemoryTransport(card)) as transport:
         yield transport
 
 
 @contextlib.contextmanager
 def _over_pcsc(card: Card) -> Iterator[Transport]:
+    from idverify.chip.transport.pcsc import open_reader
     from idverify.emulator.pcsc_stack import VirtualReaderStack
 
-    with VirtualReaderStack(card) as stack, contextlib.closing(stack.connect()) as transport:
+    with (
+        VirtualReaderStack() as stack,
+        stack.insert(card),
+        contextlib.closing(open_reader(stack.reader())) as transport,
+    ):
         yield transport
 
 
@@ -84,7 +94,7 @@ def demo(
     from idverify.chip.pki.trust_store import TrustStore
     from idverify.verification import verify
 
-    probe = _files.read_capped(live, _LARGEST_PICTURE) if live is not None else _demo_card.picture("live")
+    probe = _files.read_capped(live, _demo_card.LARGEST_PICTURE) if live is not None else _demo_card.picture("live")
     with _ui.progress() as display:
         display.update("làm thẻ · making the card")
         card = _demo_card.demo_card(portrait)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import signal
 import time
 from pathlib import Path
@@ -14,12 +13,6 @@ import typer
 from idverify.cli import _demo_card, _output, _ui
 
 
-class Profile(enum.StrEnum):
-    """Profiles of the software card."""
-
-    CCCD_2021 = "cccd-2021"
-
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("emulate", help="Serve the software card to a virtual reader (vpcd) until stopped.")(emulate)
@@ -27,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 @_ui.guarded
 def emulate(
-    profile: Annotated[Profile, typer.Option("--profile", help="What card it is.")] = Profile.CCCD_2021,
+    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="What card it is.")] = "cccd-2021",
     portrait: Annotated[
         Path | None, typer.Option("--portrait", metavar="IMAGE", help="Portrait; a sample else.")
     ] = None,
@@ -40,8 +33,7 @@ def emulate(
     """Serve a card of an invented person."""
     from idverify.chip.transport.vpcd import VpcdServer
 
-    del profile  # there is one
-    card = _demo_card.demo_card(portrait)
+    card = _demo_card.demo_card(portrait, profile=profile)
     if trust_out is not None:
         _output.write_private(trust_out, card.trust_anchors[0])
     with contextlib.suppress(ValueError):  # not in the main thread

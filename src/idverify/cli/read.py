@@ -32,13 +32,25 @@ def session_summary(
         "idverify": __version__,
         "transport": transport.kind,
         "access": session.access,
+        "protocol": session.stats.protocol,
+        "cipher": session.stats.cipher,
+        "extended_length": session.stats.extended_length,
+        "recoveries": session.stats.recoveries,
         "checks": [result.to_dict() for result in access],
-        "files": {file.label: len(data) for file, data in files.items()},
+        "files": {file.label: _cost(session, file, data) for file, data in files.items()},
         "unreadable": {file.label: reason.value for file, reason in session.unreadable.items()},
         "apdus": session.stats.apdus,
         "bytes": session.stats.bytes,
         "milliseconds": {name: round(value, 3) for name, value in session.stats.milliseconds.items()},
     }
+
+
+def _cost(session: DocumentSession, file: FileId, data: bytes) -> dict[str, Any]:
+    cost = session.stats.files.get(file)
+    entry: dict[str, Any] = {"bytes": len(data)}
+    if cost is not None:
+        entry |= {"apdus": cost.apdus, "milliseconds": round(cost.milliseconds, 3)}
+    return entry
 
 
 @_ui.guarded
@@ -82,20 +94,26 @@ def read_card(
     transport: Transport, keys: Any, selection: tuple[FileId, ...] | None
 ) -> tuple[dict[FileId, bytes], dict[str, Any]]:
     """Open the card, read the selection (None: everything), and sum up."""
-    from idverify.chip.session import DocumentSession
+    from idverify.chip.lds.files import FileId
+    from idverify.chip.session import DocumentSession, ReadOptions
 
-    with _ui.progress() as display, DocumentSession(transport, on_progress=_progress.reporter(display)) as session:
+    outside = tuple(f for f in selection or () if not f.in_application and f is not FileId.CARD_ACCESS)
+    options = ReadOptions(master_files=outside)
+    with (
+        _ui.progress() as display,
+        DocumentSession(transport, options=options, on_progress=_progress.reporter(display)) as session,
+    ):
         access = session.open(keys)
         found = session.read_all() if selection is None else session.read_all(selection)
         return dict(found), session_summary(session, transport, found, access)
 
 
 def _show(summary: dict[str, Any], directory: Path) -> None:
-    for label, size in summary["files"].items():
-        _ui.say(f"✓ {label:14}{size:>8,} bytes", style="green")
+    for label, cost in summary["files"].items():
+        _ui.say(f"✓ {label:14}{cost['bytes']:>8,} bytes", style="green")
     for label, reason in summary["unreadable"].items():
         _ui.say(f"– {label:14}{reason}", style="dim")
     total = sum(summary["milliseconds"].values())
-    cost = f"{summary['apdus']} APDU, {summary['bytes']:,} bytes, {total / 1000:.1f} s"
-    _ui.say(f"{summary['access'].upper()}, {cost} → {directory}")
+    total_cost = f"{summary['apdus']} APDU, {summary['bytes']:,} bytes, {total / 1000:.1f} s"
+    _ui.say(f"{summary['access'].upper()}, {total_cost} → {directory}")
     _ui.say("chứa dữ liệu cá nhân · contains personal data", style="yellow")

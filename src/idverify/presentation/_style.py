@@ -8,9 +8,11 @@ CSS = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
 """The style sheet of the page."""
 
 
+_ROUND = 'stroke-linecap="round" stroke-linejoin="round"/>'
+
 MARKS = {
     "successful": '<circle cx="24" cy="24" r="22" fill="currentColor"/>'
-    '<path d="M14 25l7 7 14-15" fill="none" stroke="#fff" stroke-width="5" stroke-linecap="round" stroke-linejoin="round"/>',
+    '<path d="M14 25l7 7 14-15" fill="none" stroke="#fff" stroke-width="5" ' + _ROUND,
     "failed": '<circle cx="24" cy="24" r="22" fill="currentColor"/><path d="M16 16l16 16M32 16L16 32" fill="none" '
     'stroke="#fff" stroke-width="5" stroke-linecap="round"/>',
     "undetermined": '<circle cx="24" cy="24" r="20" fill="none" stroke="currentColor" stroke-width="4"/>'
@@ -30,6 +32,7 @@ VERDICT_MARKS = {
     "review": '<path d="M24 4L46 43H2z" fill="#2b1d00" stroke="#2b1d00" stroke-width="3" stroke-linejoin="round"/>'
     '<path d="M24 17v13" stroke="#f5b324" stroke-width="5" stroke-linecap="round"/>'
     '<circle cx="24" cy="37" r="3" fill="#f5b324"/>',
-    "inconclusive": '<circle cx="24" cy="24" r="22" fill="#fff"/><path d="M17 19c0-9 14-9 14 0 0 6-7 5-7 11" fill="none" '
+    "inconclusive": '<circle cx="24" cy="24" r="22" fill="#fff"/>'
+    '<path d="M17 19c0-9 14-9 14 0 0 6-7 5-7 11" fill="none" '
     'stroke="#3f4d5a" stroke-width="5" stroke-linecap="round"/><circle cx="24" cy="37" r="3" fill="#3f4d5a"/>',
 }

@@ -337,11 +337,19 @@ FILES: Mapping[str, Text] = {
     "EF.SOD": Text("chữ ký", "signature"),
 }
 
+SUBJECTS: Mapping[str, Text] = {
+    "inspection": Text("lúc kiểm tra", "at inspection"),
+    "issue": Text("lúc cấp thẻ", "at issue"),
+    "live": Text("ảnh chụp", "live picture"),
+}
+"""Subjects of checks that are no files."""
+
 PHASES: Mapping[str, Text] = {
     "connecting": Text("Kết nối", "Connecting"),
     "access_control": Text("Mở chip", "Opening the chip"),
     "reading_file": Text("Đọc", "Reading"),
     "chip_authentication": Text("Kiểm tra chip gốc", "Proving the chip"),
+    "recovering": Text("Mở lại thẻ", "Opening the card again"),
     "verifying": Text("Kiểm tra", "Verifying"),
     "matching": Text("So khuôn mặt", "Matching"),
 }

@@ -25,6 +25,7 @@ from idverify.presentation.wording import (
     rate_in_words,
 )
 from idverify.presentation.wording import status as status_text
+from idverify.presentation.wording import subject as subject_text
 from idverify.report import CheckStatus
 
 if TYPE_CHECKING:
@@ -250,17 +251,12 @@ def _checks(groups: Iterable[CheckGroup]) -> str:
 
 def _row(row: CheckRow) -> str:
     title, state = check_title(row.check), status_text(row.status)
-    subjects = "".join(f'<span class="of">{escape(_subject(s))}</span>' for s in row.subjects)
+    subjects = "".join(f'<span class="of">{escape(subject_text(s).vi)}</span>' for s in row.subjects)
     return (
         f'<tr class="{row.status}"><td class="mark">{_mark(row.status)}</td><td class="what">{_both(title)}</td>'
         f'<td class="why">{_both(row.explanation)}{subjects}{_evidence(row)}</td>'
         f'<td class="state s-{row.status}">{_both(state)}</td></tr>'
     )
-
-
-def _subject(label: str) -> str:
-    words = _texts.FILES.get(label)
-    return label if words is None else f"{label} · {words.vi}"
 
 
 def _evidence(row: CheckRow) -> str:
@@ -278,7 +274,7 @@ def _facts(result: VerificationResult) -> str:
     facts: list[tuple[Text, str]] = [(Text("Quy tắc quyết định", "Policy"), result.decision.policy)]
     if session.transport:
         facts.append((Text("Đường truyền", "Transport"), session.transport))
-    if session.access:
+    if session.access not in ("", "none"):
         facts.append((Text("Cách mở chip", "Access"), session.access.upper()))
     if session.apdus:
         vi = f"{session.apdus} lệnh, {session.bytes:,} byte".replace(",", ".").replace(" lệnh.", " lệnh,")

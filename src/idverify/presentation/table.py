@@ -10,9 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as RichText
 
+from idverify.presentation import _texts
 from idverify.presentation.holder import holder_lines
 from idverify.presentation.wording import check_title, decision_reason, grouped, outcome, rate_in_words
 from idverify.presentation.wording import status as status_text
+from idverify.presentation.wording import subject as subject_text
 from idverify.report import CheckStatus
 
 if TYPE_CHECKING:
@@ -97,7 +99,10 @@ def _checks(result: VerificationResult) -> Table:
             if row.status is not CheckStatus.SUCCESSFUL:
                 why = RichText.assemble((f"{status_text(row.status).vi}. ", colour), why)
             if row.subjects:
-                why.append(" [" + ", ".join(row.subjects) + "]", style="cyan")
+                why.append(
+                    " [" + ", ".join(subject_text(s).vi if s in _texts.SUBJECTS else s for s in row.subjects) + "]",
+                    style="cyan",
+                )
             why.append("\n" + said.en, style="dim")
             table.add_row(RichText(_SIGN[row.status], style=colour), what, why)
     return table
@@ -130,7 +135,7 @@ def _holder(result: VerificationResult) -> Table | None:
 
 def _session(result: VerificationResult) -> RichText:
     session, parts = result.session, []
-    if session.access:
+    if session.access not in ("", "none"):
         parts.append(f"{session.transport} · {session.access.upper()}")
     if session.apdus:
         parts.append(f"{session.apdus} APDU, {session.bytes:,} bytes")

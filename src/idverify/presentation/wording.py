@@ -19,13 +19,13 @@ __all__ = [
     "check_title",
     "decision_reason",
     "explain",
-    "file_name",
     "grouped",
     "outcome",
     "phase",
     "rate_in_words",
     "reason",
     "status",
+    "subject",
 ]
 
 _CODE = re.compile(r"(?P<check>[a-z.-]+): (?P<word>[a-z-]+)(?: \((?P<subject>.*)\))?")
@@ -57,10 +57,12 @@ def check_title(check: CheckId) -> Text:
     return words.title if words is not None else Text(check.value, check.value)
 
 
-def file_name(label: str) -> Text:
-    """A file of the chip with what it holds (``DG2 · ảnh chân dung``); an unknown label as it is."""
+def subject(label: str) -> Text:
+    """What a check was about: a file with what it holds (``DG2 · ảnh chân dung``); an unknown subject as it is."""
     words = _texts.FILES.get(label)
-    return Text(label, label) if words is None else Text(f"{label} · {words.vi}", f"{label} · {words.en}")
+    if words is not None:
+        return Text(f"{label} · {words.vi}", f"{label} · {words.en}")
+    return _texts.SUBJECTS.get(label, Text(label, label))
 
 
 def phase(name: str) -> Text:
@@ -107,9 +109,9 @@ def decision_reason(code: str, checks: Iterable[CheckResult] = ()) -> Text:
     match = _CODE.fullmatch(code)
     if match is None or match["check"] not in set(CheckId):
         return Text(code, code)
-    check, word, subject = CheckId(match["check"]), match["word"], match["subject"]
+    check, word, about = CheckId(match["check"]), match["word"], match["subject"]
     fitting = [
-        c for c in checks if c.check is check and c.subject == subject and word in (c.reason.value, c.status.value)
+        c for c in checks if c.check is check and c.subject == about and word in (c.reason.value, c.status.value)
     ]
     if fitting:
         said = explain(min(fitting, key=lambda c: _CONCERN.index(c.status)))
@@ -121,8 +123,10 @@ def decision_reason(code: str, checks: Iterable[CheckResult] = ()) -> Text:
     else:
         said = Text(word, word)
     title = check_title(check)
-    of = f" ({subject})" if subject else ""
-    return Text(f"{title.vi}{of}: {said.vi}", f"{title.en}{of}: {said.en}")
+    if about:
+        words = subject(about)
+        title = Text(f"{title.vi} ({words.vi})", f"{title.en} ({words.en})")
+    return Text(f"{title.vi}: {said.vi}", f"{title.en}: {said.en}")
 
 
 def rate_in_words(fmr: float) -> Text:
