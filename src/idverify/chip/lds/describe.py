@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from idverify import _tlv
 from idverify._secret import Secret
 from idverify.chip.lds import security_infos as si
 from idverify.chip.lds.card_files import EfAtrInfo, EfCvca, EfDir
@@ -190,7 +191,8 @@ def _dg13(raw: bytes) -> Description:
 def _opaque(raw: bytes) -> Description:
     file = FileId.from_tag(raw[0])
     name = file.label if file is not None else "data group"
-    return Description(name, (("content", f"{len(raw)} bytes of the issuer's own"),))
+    content = _tlv.parse(raw, raw[0], what=name, allow_trailing=True).value
+    return Description(name, (("content", f"{len(content)} bytes of the issuer's own"),))
 
 
 def _dg16(raw: bytes) -> Description:

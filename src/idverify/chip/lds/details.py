@@ -47,10 +47,7 @@ class Details:
         Raises:
             MalformedDataError: another tag, bytes that are no data objects, or more than :data:`MAX_OBJECTS`.
         """
-        outer = _tlv.parse(raw, cls.TAG, what=cls.NAME, allow_trailing=True)
-        children = outer.children(what=cls.NAME)
-        if len(children) > MAX_OBJECTS:
-            raise MalformedDataError(f"{cls.NAME}: {len(children)} objects are beyond the cap of {MAX_OBJECTS}")
+        children = _objects(raw, cls.TAG, cls.NAME)
         tag_list = next((c.value for c in children if c.tag == TAG_LIST), None)
         return cls(raw=raw, objects=tuple((c.tag, c.value) for c in children if c.tag != TAG_LIST), tag_list=tag_list)
 
@@ -244,6 +241,18 @@ class DG16(Details):
     TAG = 0x70
     NAME = "DG16"
 
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """Read the file.
+
+        Raises:
+            MalformedDataError: as for :class:`Details`, or no count of persons at its start.
+        """
+        children = _objects(raw, cls.TAG, cls.NAME)
+        if not children or children[0].tag != COUNT:
+            raise MalformedDataError(f"{cls.NAME}: the number of persons (tag 02) is missing")
+        return cls(raw=raw, objects=tuple((c.tag, c.value) for c in children))
+
     @property
     def persons(self) -> tuple[PersonToNotify, ...]:
         """The persons, in order.
@@ -281,6 +290,13 @@ class DG16(Details):
             )
             objects.append((0xA1 + index, b"".join(_tlv.encode(t, v.encode()) for t, v in values if v)))
         return cls(objects=tuple(objects))
+
+
+def _objects(raw: bytes, tag: int, name: str) -> tuple[_tlv.Tlv, ...]:
+    children = _tlv.parse(raw, tag, what=name, allow_trailing=True).children(what=name)
+    if len(children) > MAX_OBJECTS:
+        raise MalformedDataError(f"{name}: {len(children)} objects are beyond the cap of {MAX_OBJECTS}")
+    return children
 
 
 def _text(value: bytes) -> str:

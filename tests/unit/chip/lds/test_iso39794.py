@@ -1,0 +1,148 @@
+"""ISO/IEC 39794 data blocks, alone and in DG2."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.shared import needs_shared, shared
+
+from idverify import _tlv
+from idverify.chip.lds import cbeff
+from idverify.chip.lds.dg2 import DG2
+from idverify.chip.lds.images import ImageFormat
+from idverify.chip.lds.iso19794_5 import FaceImage
+from idverify.chip.lds.iso39794 import (
+    DataBlock,
+    Part,
+    Representation,
+    face_representation,
+    finger_representation,
+    iris_representation,
+    minutiae_representation,
+)
+from idverify.errors import MalformedDataError
+
+JPEG = b"\xff\xd8\xff\xe0" + bytes(300)
+J2K = b"\xff\x4f\xff\x51" + bytes(30)
+WSQ = b"\xff\xa0\xff\xa4" + bytes(30)
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
+
+
+@needs_shared
+def test_published_dg2_byte_for_byte() -> None:
+    raw = shared("vectors/face_39794/dg2_mandatory_fields.bin").read_bytes()
+    dg2 = DG2.parse(raw)
+    (block,) = dg2.data_blocks
+    assert (block.part, block.generation, block.year) == (Part.FACE_IMAGE, 3, 2019)
+    assert dg2.portrait.image_format is ImageFormat.JP2
+    assert dg2.portrait.image == raw[76 : 76 + 15000]
+    assert dg2.problems == ()
+    assert DG2.encode(dg2.faces, extensible=True) == raw
+    (instance,) = cbeff.parse_group(raw, 0x75, what="DG2").instances
+    assert block.encode() == instance.data
+
+
+def test_faces_with_size_in_dg2() -> None:
+    faces = (FaceImage.of(JPEG, width=413, height=531), FaceImage.of(J2K, width=1, height=2))
+    dg2 = DG2.parse(DG2.encode(faces, extensible=True))
+    assert [(f.image, f.image_format, f.width, f.height) for f in dg2.faces] == [
+        (JPEG, ImageFormat.JPEG, 413, 531),
+        (J2K, ImageFormat.J2K, 1, 2),
+    ]
+    assert [b.representations[0].size for b in dg2.data_blocks] == [(413, 531), (1, 2)]
+    assert dg2.problems == ()
+    assert "ffd8" not in repr(dg2)
+
+
+def test_a_face_that_is_no_jpeg_is_named_and_not_written() -> None:
+    block = DataBlock(Part.FACE_IMAGE, (face_representation(JPEG),)).encode().replace(JPEG, b"GIF89a" + JPEG[6:])
+    header = cbeff.BiometricHeader.make(format_type=0x2A)
+    raw = cbeff.encode_group(0x75, [cbeff.BiometricInstance(header, block, 0x7F2E)])
+    assert DG2.parse(raw).problems == ("the picture is neither JPEG nor JPEG 2000",)
+    with pytest.raises(MalformedDataError, match="JPEG"):
+        face_representation(b"GIF89a")
+
+
+def test_another_part_in_dg2_is_refused() -> None:
+    block = DataBlock(Part.FINGER_IMAGE, (finger_representation(WSQ, position=1),)).encode()
+    header = cbeff.BiometricHeader.make(format_type=0x2A)
+    with pytest.raises(MalformedDataError, match="no face image"):
+        DG2.parse(cbeff.encode_group(0x75, [cbeff.BiometricInstance(header, block, 0x7F2E)]))
+
+
+@pytest.mark.parametrize(("image", "code"), [(WSQ, 1), (J2K, 2), (PNG, 4), (b"P5 1 1", 0)])
+def test_finger_representations(image: bytes, code: int) -> None:
+    made = finger_representation(image, position=7, impression=24)
+    (found,) = DataBlock.parse(DataBlock(Part.FINGER_IMAGE, (made,)).encode()).representations
+    assert found == made
+    assert (found.position, found.code(0xA1), found.code(0xA2), found.image) == (7, 24, code, image)
+    assert found.size is None
+
+
+@pytest.mark.parametrize(("image", "code"), [(J2K, 4), (PNG, 2), (b"P5 1 1", 0)])
+def test_iris_representations(image: bytes, code: int) -> None:
+    made = iris_representation(image, eye=2, captured=(2026, 11, 22), kind=7)
+    (found,) = DataBlock.parse(DataBlock(Part.IRIS_IMAGE, (made,)).encode(wrapped=False)).representations
+    assert found == made
+    assert (found.position, found.code(0xA1), found.code(0xA3), found.image) == (2, 7, code, image)
+    assert found.number(0xA7, 0x80) == 2026
+
+
+def test_codes_have_a_fallback_in_their_extension() -> None:
+    extension = _tlv.encode(0xA1, _tlv.encode(0x80, b"\x1d"))
+    found = Representation(Part.FINGER_IMAGE, ((0xA0, extension), (0x83, WSQ)))
+    assert found.position == 0x1D
+    assert found.code(0xA1) is None
+    assert found.number(0x9F) is None
+
+
+def test_minutiae_are_kept_as_they_are() -> None:
+    made = minutiae_representation([(0x80, b"\0"), (0xA1, _tlv.encode(0x80, b"\1"))])
+    block = DataBlock(Part.FINGER_MINUTIAE, (made,), year=2020, others=((0xA2, b"\x80\1\1"),))
+    found = DataBlock.parse(block.encode())
+    assert found == block
+    assert found.encode() == block.encode()
+    with pytest.raises(MalformedDataError, match="no picture"):
+        _ = found.representations[0].image
+
+
+GOOD = DataBlock(Part.FACE_IMAGE, (face_representation(JPEG[:40]),)).encode()
+VERSION = _tlv.encode(0xA0, b"\x80\1\3\x81\2\x07\xe3")
+SEQUENCE = _tlv.encode(0x30, b"\x80\1\0")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        GOOD[:-1],
+        _tlv.encode(0x68, VERSION, _tlv.encode(0xA1, SEQUENCE)),
+        _tlv.encode(0x65, VERSION),
+        _tlv.encode(0x65, _tlv.encode(0xA1, SEQUENCE), VERSION),
+        _tlv.encode(0x65, VERSION, _tlv.encode(0xA1)),
+        _tlv.encode(0x65, _tlv.encode(0xA0, b"\x80\1\3"), _tlv.encode(0xA1, SEQUENCE)),
+        _tlv.encode(0x65, _tlv.encode(0xA0, b"\x80\0\x81\1\1"), _tlv.encode(0xA1, SEQUENCE)),
+        _tlv.encode(0x65, VERSION, _tlv.encode(0xA1, b"\x04\1\0")),
+        _tlv.encode(0x65, VERSION, _tlv.encode(0xA1, SEQUENCE * 33)),
+        _tlv.encode(0x65, VERSION, _tlv.encode(0xA1, _tlv.encode(0x30, b"\x80\1\0" * 65))),
+        _tlv.encode(0x65, VERSION, _tlv.encode(0xA1, SEQUENCE), b"\x82\0" * 70),
+        b"\xa1\x84\xff\xff\xff\xff",
+    ],
+)
+def test_blocks_refused(data: bytes) -> None:
+    with pytest.raises(MalformedDataError):
+        DataBlock.parse(data)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=300)
+def test_mutations_give_a_view_or_the_one_error(data: st.DataObject) -> None:
+    faces = (FaceImage.of(JPEG[:30], width=300, height=4),)
+    raw = bytearray(DG2.encode(faces, extensible=True))
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(MalformedDataError):
+        DG2.parse(bytes(raw[: data.draw(st.integers(0, len(raw)))]))
