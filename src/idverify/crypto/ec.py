@@ -323,11 +323,15 @@ def _add_complete(curve: Curve, left: _Projective, right: _Projective) -> _Proje
 
 def _ladder(curve: Curve, secret: int, point: Point) -> Point:
     """A Montgomery ladder of fixed length over the complete formulas, coordinates randomised afresh each time."""
-    p = curve.p
+    p, n = curve.p, curve.n
     check_point(curve, point)
     blind = 1 + secrets.randbelow(p - 1)
-    registers: list[_Projective] = [(0, 1, 0), (point.x * blind % p, point.y * blind % p, blind)]
-    for position in range(curve.n.bit_length() - 1, -1, -1):
+    start = (point.x * blind % p, point.y * blind % p, blind)
+    # k + n or k + 2n, whichever is one bit longer than n: no leading zeros to tell from the time that they take
+    longer = (secret + n, secret + 2 * n)
+    secret = longer[longer[0].bit_length() <= n.bit_length()]
+    registers: list[_Projective] = [start, _add_complete(curve, start, start)]
+    for position in range(n.bit_length() - 1, -1, -1):
         bit = secret >> position & 1
         total = _add_complete(curve, registers[0], registers[1])
         double = _add_complete(curve, registers[bit], registers[bit])

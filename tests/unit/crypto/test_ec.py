@@ -156,3 +156,21 @@ def test_both_sides_agree(a: int, b: int) -> None:
         left, right = PrivateScalar(curve, a), PrivateScalar(curve, b)
         assert left.agree(right.public_point()) == right.agree(left.public_point())
         assert left.multiply(right.public_point()) == right.multiply(left.public_point())
+
+
+def test_the_ladder_does_the_same_work_for_every_scalar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many additions for a small scalar as for a large one, and none with the point at infinity."""
+    curve = by_name("brainpoolP320r1")
+    genuine, counts = ec._add_complete, []
+
+    def counted(curve: Curve, left: tuple[int, int, int], right: tuple[int, int, int]) -> tuple[int, int, int]:
+        counts[-1] += 1
+        assert left[2]
+        assert right[2]
+        return genuine(curve, left, right)
+
+    monkeypatch.setattr(ec, "_add_complete", counted)
+    for scalar in (2, 3, 2**100 + 1, curve.n // 2, curve.n - 2):
+        counts.append(0)
+        ec.multiply(curve, scalar, ec.base_point(curve))
+    assert set(counts) == {2 * curve.n.bit_length() + 1}
