@@ -10,7 +10,6 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, NoReturn
 
 
@@ -118,9 +117,6 @@ class Reason(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-_NO_EVIDENCE: Mapping[str, str] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
     """The outcome of one check.
@@ -137,7 +133,7 @@ class CheckResult:
     status: CheckStatus
     reason: Reason = Reason.OK
     subject: str | None = None
-    evidence: Mapping[str, str] = field(default_factory=lambda: _NO_EVIDENCE, hash=False)
+    evidence: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.status is CheckStatus.FAILED and self.reason is Reason.OK:
