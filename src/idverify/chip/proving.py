@@ -1,16 +1,22 @@
-"""Running active (and chip) authentication on an open session."""
+"""Having the chip show that it is no copy: active authentication, chip authentication, PACE with CAM."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Final
 
 from idverify.chip.access.active_auth import ActiveAuthEvidence, run_active_auth
+from idverify.chip.access.chip_auth import ChipAuthChoice, ChipAuthResult, chip_auth_choices, run_chip_auth
+from idverify.chip.access.pace import CamEvidence, verify_cam
 from idverify.chip.chip_proof import ChipResult
+from idverify.chip.iso7816.apdu import CardChannel
 from idverify.chip.iso7816.channel import FileChannel
 from idverify.chip.lds.dg14 import DG14
 from idverify.chip.lds.dg15 import DG15
 from idverify.chip.lds.files import FileId
+from idverify.chip.lds.security_infos import SecurityInfos
+from idverify.chip.pki.cms import SignedData
 from idverify.errors import (
     AccessDeniedError,
     MalformedDataError,
@@ -21,89 +27,164 @@ from idverify.errors import (
 )
 from idverify.report import CheckId, CheckStatus, Reason
 
-_T = TypeVar("_T")
+_CHOICES_TRIED: Final = 2
 
 
-def prove_active(
-    files: Mapping[FileId, bytes],
-    unreadable: Mapping[FileId, Reason],
-    *,
-    run: Callable[[Callable[[FileChannel], ActiveAuthEvidence]], ActiveAuthEvidence],
-    rng: Callable[[int], bytes],
-    challenge: bytes | None,
-) -> ChipResult:
-    """Active authentication (ICAO 9303-11 §6.1) with the key of DG15.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prover:
+    """Runs the protocols for one session.
 
-    Args:
+    Attributes:
         files: what was read.
         unreadable: what could not be read, and why.
-        run: runs an action on the session's channel, recovering where that is allowed.
+        run: runs an action on the session's channel (and on the channel below secure messaging), recovering where
+            that is allowed.
+        switch: called with the result of chip authentication: the old keys are over.
         rng: random bytes.
-        challenge: 8 bytes, or None.
-
-    Raises:
-        ConfigurationError: a challenge of another length.
-        TransportError, OperationCancelled
+        challenge: 8 bytes for active authentication, or None.
+        cam: what PACE with chip authentication mapping left, or None.
     """
 
-    def outcome(status: CheckStatus, reason: Reason, **facts: str) -> ChipResult:
-        return ChipResult(
-            check=CheckId.ACTIVE_AUTHENTICATION, status=status, reason=reason, key_file=FileId.DG15, facts=facts
-        )
+    files: Mapping[FileId, bytes]
+    unreadable: Mapping[FileId, Reason]
+    run: Callable[[Callable[[FileChannel, CardChannel], Any]], Any]
+    switch: Callable[[ChipAuthResult], None]
+    rng: Callable[[int], bytes]
+    challenge: bytes | None
+    cam: CamEvidence | None
 
-    raw = files.get(FileId.DG15)
-    if raw is None:
-        why = unreadable.get(FileId.DG15)
-        if why is None or why is Reason.FILE_ABSENT:
-            return outcome(CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED)
-        return outcome(CheckStatus.NOT_PERFORMED, why)
-    try:
-        key = DG15.parse(raw).public_key
-    except MalformedDataError:
-        return outcome(CheckStatus.UNDETERMINED, Reason.FILE_MALFORMED)
-    algorithm = _signature_algorithm(files)
-    try:
-        evidence = run(
-            lambda channel: run_active_auth(channel, key, rng=rng, challenge=challenge, signature_algorithm=algorithm)
-        )
-    except UnsupportedAlgorithmError:
-        return outcome(CheckStatus.UNDETERMINED, Reason.ALGORITHM_UNSUPPORTED)
-    except MalformedDataError:
-        return outcome(CheckStatus.FAILED, Reason.FILE_MALFORMED)
-    except AccessDeniedError as error:
-        cause = error.__cause__
-        facts = {"sw": f"{cause.sw:04X}"} if isinstance(cause, StatusWordError) else {}
-        return outcome(CheckStatus.FAILED, Reason.CHIP_REFUSED, **facts)
-    except SecureMessagingError:
-        return outcome(CheckStatus.FAILED, Reason.CHIP_REFUSED, error="secure-messaging")
-    except ProtocolError:
-        return outcome(CheckStatus.FAILED, Reason.CHIP_PROOF_INVALID)
-    if not evidence.verified:
-        failed = outcome(CheckStatus.FAILED, Reason.CHIP_PROOF_INVALID, algorithm=evidence.algorithm)
+    def prove(self) -> tuple[ChipResult, ...]:
+        """One result each for ``chip.aa`` and ``chip.ca``.
+
+        Raises:
+            ConfigurationError: a challenge of another length.
+            TransportError, OperationCancelled
+        """
+        active = self._active()
+        return active, self._mapping(self.cam) if self.cam is not None else self._chip()
+
+    # ---- active authentication ----------------------------------------------------------------------------------
+
+    def _active(self) -> ChipResult:
+        """ICAO 9303-11 §6.1, with the key of DG15."""
+        check, file = CheckId.ACTIVE_AUTHENTICATION, FileId.DG15
+        raw = self.files.get(file)
+        if raw is None:
+            return self._missing(check, file)
+        try:
+            key = DG15.parse(raw).public_key
+        except MalformedDataError:
+            return ChipResult(check=check, key_file=file, status=CheckStatus.UNDETERMINED, reason=Reason.FILE_MALFORMED)
+        algorithm = self._signature_algorithm()
+        evidence: ActiveAuthEvidence
+        try:
+            evidence = self.run(
+                lambda channel, _: run_active_auth(
+                    channel, key, rng=self.rng, challenge=self.challenge, signature_algorithm=algorithm
+                )
+            )
+        except (ProtocolError, MalformedDataError, UnsupportedAlgorithmError) as error:
+            return _failure(check, file, error)
         return ChipResult(
-            check=failed.check,
-            status=failed.status,
-            reason=failed.reason,
-            key_file=FileId.DG15,
-            facts=failed.facts,
+            check=check,
+            key_file=file,
+            proven=evidence.verified,
+            status=CheckStatus.FAILED,
+            reason=Reason.CHIP_PROOF_INVALID,
+            facts={"algorithm": evidence.algorithm},
             evidence=evidence,
         )
-    return ChipResult(
-        check=CheckId.ACTIVE_AUTHENTICATION,
-        proven=True,
-        key_file=FileId.DG15,
-        facts={"algorithm": evidence.algorithm},
-        evidence=evidence,
-    )
+
+    def _signature_algorithm(self) -> str | None:
+        """The algorithm that DG14's ActiveAuthenticationInfo names (§9.2.8), or None."""
+        infos = self._dg14()
+        info = infos.active_authentication if infos is not None else None
+        return info.signature_algorithm if info is not None else None
+
+    def _dg14(self) -> SecurityInfos | None:
+        try:
+            return DG14.parse(self.files[FileId.DG14]).security_infos
+        except (KeyError, MalformedDataError):
+            return None
+
+    # ---- chip authentication ------------------------------------------------------------------------------------
+
+    def _chip(self) -> ChipResult:
+        """ICAO 9303-11 §6.2, with a key of DG14."""
+        check, file = CheckId.CHIP_AUTHENTICATION, FileId.DG14
+        if file not in self.files:
+            return self._missing(check, file)
+        infos = self._dg14()
+        if infos is None:
+            return ChipResult(check=check, key_file=file, status=CheckStatus.UNDETERMINED, reason=Reason.FILE_MALFORMED)
+        if not infos.chip_authentication_keys:
+            return ChipResult(check=check, key_file=file, status=CheckStatus.NOT_SUPPORTED, reason=Reason.NOT_OFFERED)
+        failed = ChipResult(
+            check=check, key_file=file, status=CheckStatus.UNDETERMINED, reason=Reason.ALGORITHM_UNSUPPORTED
+        )
+        for choice in chip_auth_choices(infos)[:_CHOICES_TRIED]:
+            try:
+                result = self._agree(choice)
+            except AccessDeniedError as error:
+                failed = _failure(check, file, error)
+                continue  # the old session goes on (§6.2.2): a second key may do
+            except (ProtocolError, MalformedDataError, UnsupportedAlgorithmError) as error:
+                return _failure(check, file, error)
+            self.switch(result)
+            return ChipResult(
+                check=check,
+                key_file=file,
+                proven=result.proven,
+                status=CheckStatus.FAILED,
+                reason=Reason.CHIP_PROOF_INVALID,
+                facts={"protocol": choice.protocol, "cipher": result.cipher.label, "domain": result.domain},
+                evidence=result.evidence,
+            )
+        return failed
+
+    def _agree(self, choice: ChipAuthChoice) -> ChipAuthResult:
+        result: ChipAuthResult = self.run(lambda channel, inner: run_chip_auth(channel, inner, choice, rng=self.rng))
+        return result
+
+    def _mapping(self, cam: CamEvidence) -> ChipResult:
+        """PACE with chip authentication mapping (§4.4.3.5), with a key of EF.CardSecurity."""
+        check, file = CheckId.CHIP_AUTHENTICATION, FileId.CARD_SECURITY
+        raw = self.files.get(file)
+        if raw is None:
+            return self._missing(check, file)
+        proven = False
+        try:
+            content = SignedData.parse(raw, what=file.label, allow_trailing=True).content
+            infos = SecurityInfos.parse(content, what=file.label, lenient=True)
+            proven = any(verify_cam(cam, key.public_key) for key in infos.chip_authentication_keys)
+        except (MalformedDataError, UnsupportedAlgorithmError) as error:
+            return _failure(check, file, error)
+        return ChipResult(
+            check=check,
+            key_file=file,
+            proven=proven,
+            status=CheckStatus.FAILED,
+            reason=Reason.CHIP_PROOF_INVALID,
+            facts={"mapping": "CAM", "domain": cam.curve},
+            evidence=cam,
+        )
+
+    def _missing(self, check: CheckId, file: FileId) -> ChipResult:
+        why = self.unreadable.get(file)
+        if why is None or why is Reason.FILE_ABSENT:
+            return ChipResult(check=check, key_file=file, status=CheckStatus.NOT_SUPPORTED, reason=Reason.NOT_OFFERED)
+        return ChipResult(check=check, key_file=file, status=CheckStatus.NOT_PERFORMED, reason=why)
 
 
-def _signature_algorithm(files: Mapping[FileId, bytes]) -> str | None:
-    """The algorithm that DG14's ActiveAuthenticationInfo names (§9.2.8), or None."""
-    raw = files.get(FileId.DG14)
-    if raw is None:
-        return None
-    try:
-        info = DG14.parse(raw).security_infos.active_authentication
-    except MalformedDataError:
-        return None
-    return info.signature_algorithm if info is not None else None
+def _failure(check: CheckId, file: FileId, error: Exception) -> ChipResult:
+    """The result of a protocol that ended in an exception."""
+    status, reason, facts = CheckStatus.FAILED, Reason.CHIP_PROOF_INVALID, {"error": type(error).__name__}
+    if isinstance(error, UnsupportedAlgorithmError):
+        status, reason = CheckStatus.UNDETERMINED, Reason.ALGORITHM_UNSUPPORTED
+    elif isinstance(error, MalformedDataError):
+        reason = Reason.FILE_MALFORMED
+    elif isinstance(error, (AccessDeniedError, SecureMessagingError)):
+        reason = Reason.CHIP_REFUSED
+        if isinstance(error.__cause__, StatusWordError):
+            facts = {"sw": f"{error.__cause__.sw:04X}"}
+    return ChipResult(check=check, key_file=file, status=status, reason=reason, facts=facts)

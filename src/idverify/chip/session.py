@@ -10,9 +10,11 @@ from types import MappingProxyType, TracebackType
 from typing import Final, Self, TypeVar
 
 from idverify._logging import get_logger
+from idverify.chip.access.chip_auth import ChipAuthResult
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.chip_proof import ChipResult, gate_chip_results
 from idverify.chip.iso7816 import status
+from idverify.chip.iso7816.apdu import CardChannel
 from idverify.chip.iso7816.channel import ChannelStack, FileChannel, Link, SecureChannel
 from idverify.chip.iso7816.filesystem import FileReader, PartialFile
 from idverify.chip.iso7816.limits import REMEMBERED, LimitMemory
@@ -21,7 +23,7 @@ from idverify.chip.lds.files import FileId
 from idverify.chip.lds.sod import EfSod, SecurityObject
 from idverify.chip.opening import Opened, Opener
 from idverify.chip.pki.cms import SignedData
-from idverify.chip.proving import prove_active
+from idverify.chip.proving import Prover
 from idverify.chip.reading import READ_ORDER, FileStats, Phase, Progress, ReadOptions, SessionStats
 from idverify.chip.transport.base import CancelToken, Transport
 from idverify.errors import (
@@ -382,9 +384,30 @@ class DocumentSession:
                 if file in self.listed_groups():
                     self._try(file)
             self._tell(Progress(Phase.CHIP_AUTHENTICATION))
-            return (
-                prove_active(self._files, self._unreadable, run=self._recovering, rng=self._rng, challenge=challenge),
-            )
+            opened = self._opened
+            return Prover(
+                files=self._files,
+                unreadable=self._unreadable,
+                run=self._run_proof,
+                switch=self._switch_keys,
+                rng=self._rng,
+                challenge=challenge,
+                cam=opened.pace.cam if opened is not None and opened.pace is not None else None,
+            ).prove()
+
+    def _run_proof(self, action: Callable[[FileChannel, CardChannel], _T]) -> _T:
+        def run(channel: FileChannel) -> _T:
+            if self._stack is None:
+                raise ConfigurationError("the session is not open")
+            return action(channel, self._stack.bottom)
+
+        return self._recovering(run)
+
+    def _switch_keys(self, result: ChipAuthResult) -> None:
+        """Go on under the keys of chip authentication; where the chip did not prove itself, the session is over."""
+        self._drop_channel()
+        if result.proven and self._stack is not None:
+            self._channel = self._stack.secure(result.secure_messaging)
 
     # ---- recovery -----------------------------------------------------------------------------------------------
 
