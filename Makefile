@@ -1,5 +1,6 @@
 # `make demo` and `make test` set up everything they need on a fresh Debian or Ubuntu with Python 3.11 or newer.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -15,10 +16,10 @@ help:
 	@echo "make bench  benchmarks, JSON kept in out/bench"
 
 system:
-	@scripts/setup-system "$(PYTHON)"
+	@scripts/setup-system "$(or $(PYTHON),python3)"
 
 $(STAMP): pyproject.toml scripts/setup-python | system
-	@scripts/setup-python "$(PYTHON)" "$(VENV)"
+	@scripts/setup-python "$(or $(PYTHON),python3)" "$(VENV)"
 	@touch $@
 
 setup: $(STAMP)
