@@ -64,6 +64,7 @@ class ChipOs:
         self._commands: dict[int, Callable[[Command, int], Answer]] = {
             0x22: self._manage_environment,
             0x2A: self._perform_operation,
+            0x2C: self._reset_retry_counter,
             0x82: self._external_authenticate,
             0x84: self._get_challenge,
             0x86: self._general_authenticate,
@@ -89,6 +90,7 @@ class ChipOs:
         self._challenge: bytes | None = None
         self._pace_run: pace.PaceRun | None = None
         self._ca_key: ChipAuthKey | None = None
+        self._password: int | None = None
         self._chip_name = b""
         self._terminal_key: bytes | None = None
         self._terminal = TerminalSession(self._trust) if self._trust else None
@@ -329,6 +331,8 @@ class ChipOs:
         left = self.tries.get(kind)
         if left == 0:
             raise Refusal(SW_BLOCKED)
+        if kind == pace.PIN and left == 1 and self._password != pace.CAN:  # suspended (TR-03110-2 §3.3.2)
+            raise Refusal(0x63C1)
         option = options[0]
         asked = self._trust is not None and 0x7F4C in found
         self._pace_run = pace.PaceRun(
@@ -340,8 +344,17 @@ class ChipOs:
             references=self._trust.references if self._trust and asked else (),
             empty_mapping_data=self.quirks.empty_mapping_data,
         )
-        if kind == pace.PIN and left is not None and left < _PIN_TRIES:
+        if kind == pace.PIN and left is not None and 1 < left < _PIN_TRIES:
             return b"", 0x63C0 | left
+        return b"", SW_OK
+
+    def _reset_retry_counter(self, command: Command, room: int) -> Answer:
+        """RESET RETRY COUNTER (TR-03110-3 §B.8): the PUK unblocks the PIN."""
+        if command.p1p2 != 0x0303:
+            raise Refusal(SW_WRONG_P1P2)
+        if self._password != pace.PUK:
+            raise Refusal(SW_SECURITY)
+        self.tries[pace.PIN] = _PIN_TRIES
         return b"", SW_OK
 
     def _mapping_key(self, option: pace.PaceOption) -> EcKey | None:
@@ -390,7 +403,7 @@ class ChipOs:
         self.wrong_keys = 0
         if outcome.password == pace.PIN:
             self.tries[pace.PIN] = _PIN_TRIES
-        self._next_messaging, self.access = outcome.messaging, "pace"
+        self._next_messaging, self.access, self._password = outcome.messaging, "pace", outcome.password
         self._chip_name = outcome.chip_key
         self._terminal = TerminalSession(self._trust) if self._trust else None
         self._terminal_key = outcome.terminal_key if outcome.option.mapping == "CAM" else None
@@ -456,7 +469,7 @@ class ChipOs:
                 raise Refusal(SW_CONDITIONS)
             if not hmac.compare_digest(expected, key.group.compress(public)):
                 raise Refusal(SW_WRONG)
-        secret = key.key.secret ^ 2 if self.quirks.ca_other_key else None
+        secret = key.key.secret % (key.group.scalar_order - 1) + 1 if self.quirks.ca_other_key else None
         outcome = chip_auth.agree(key, public, self._rng, secret=secret)
         if not self.quirks.ca_keeps_old_keys:
             self._next_messaging = outcome.messaging

@@ -326,10 +326,7 @@ class _Maker:
         width, height = image_size(picture)
         points = tuple(FeaturePoint(1, 0x30 + n % 16, 40 + 5 * n, 80 + 3 * n) for n in range(quirks.feature_points))
         face = replace(FaceImage.of(picture, width=width, height=height), points=points)
-        if quirks.dg2_encoding == "39794-5":
-            raw = dg2_39794(picture)
-        else:
-            raw = DG2.encode([face])
+        raw = dg2_39794(picture) if quirks.dg2_encoding == "39794-5" else DG2.encode([face])
         return _declare(raw, quirks.dg2_length_delta)
 
     def _dg13(self, holder: Holder) -> bytes:
