@@ -11,7 +11,7 @@ from typing import Final, Self, TypeVar
 
 from idverify._logging import get_logger
 from idverify.chip.access.chip_auth import ChipAuthResult
-from idverify.chip.access.password import AccessPassword
+from idverify.chip.access.password import AccessPassword, PasswordKind
 from idverify.chip.chip_proof import ChipResult, gate_chip_results
 from idverify.chip.iso7816 import status
 from idverify.chip.iso7816.apdu import CardChannel
@@ -62,6 +62,7 @@ _T = TypeVar("_T")
 _MAX_LENGTH_REOPENINGS: Final = 5
 _PAUSE_SECONDS: Final = 0.1
 _USUALLY_REFUSED: Final = (FileId.DG3, FileId.DG4)
+_COUNTED: Final = (PasswordKind.PIN, PasswordKind.PUK)
 _REFUSALS: Final = (status.SECURITY_STATUS, status.NOT_FOUND, 0x6985, 0x6986)
 
 
@@ -440,6 +441,8 @@ class DocumentSession:
 
     def _recoverable(self, error: TransportError | SecureMessagingError, answers: tuple[int, ...]) -> bool:
         """Whether to open the card anew; counts it."""
+        if self._opened is None and any(p.kind in _COUNTED for p in self._passwords or ()):
+            return False  # the try may have been counted: only the caller may spend another
         extended_refused = self._link.last_was_extended and self._limits.extended is None
         if isinstance(error, SecureMessagingError):
             sw = self._bare_status

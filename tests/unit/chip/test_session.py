@@ -1,0 +1,507 @@
+"""A session from presentation to the last file, on emulated cards in memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from datetime import timedelta
+
+import pytest
+
+from idverify.chip.access.password import AccessPassword
+from idverify.chip.iso7816.limits import LimitMemory
+from idverify.chip.lds.files import FileId
+from idverify.chip.session import DocumentSession, Phase, Progress, ReadOptions
+from idverify.chip.transport.memory import MAX_SHORT_APDU, MemoryTransport
+from idverify.emulator import Card, Fault, FaultKind, citizen_card, personalise, with_quirks
+from idverify.errors import (
+    AccessDeniedError,
+    ApplicationNotFoundError,
+    CardLockedError,
+    CardRemovedError,
+    ConfigurationError,
+    FileNotFoundOnCardError,
+    IdVerifyError,
+    OperationCancelled,
+    ProtocolError,
+    SecureMessagingError,
+    SecurityStatusError,
+    TransportTimeout,
+    WrongPasswordError,
+)
+from idverify.report import CheckId, CheckStatus, Reason
+
+QUICK = {"pause": lambda seconds: None}
+READ = (FileId.COM, FileId.SOD, FileId.DG1, FileId.DG2, FileId.DG13, FileId.DG14, FileId.DG15)
+
+
+@pytest.fixture(scope="module")
+def citizen() -> Card:
+    return citizen_card(seed="session", aa="brainpoolP256r1")
+
+
+def quirky(card: Card, **changes: object) -> Card:
+    return Card(with_quirks(card.image, **changes), sleep=lambda seconds: None)
+
+
+def session_of(card: Card, **more: object) -> DocumentSession:
+    transport = MemoryTransport(card, max_apdu_size=more.pop("max_apdu_size", 65544))
+    more.setdefault("memory", LimitMemory())
+    return DocumentSession(transport, **QUICK, **more)
+
+
+def work(session: DocumentSession, *passwords: AccessPassword) -> dict[FileId, bytes]:
+    session.open(passwords)
+    return session.read_all()
+
+
+def can(card: Card) -> AccessPassword:
+    return AccessPassword.can(card.can or "")
+
+
+def mrz(card: Card) -> AccessPassword:
+    return AccessPassword.from_mrz_text(card.mrz)
+
+
+def wrong_can(card: Card) -> AccessPassword:
+    return AccessPassword.can(f"{(int(card.can or '0') + 1) % 1000000:06d}")
+
+
+# ---- the straight way -------------------------------------------------------------------------------------------
+
+
+def test_a_citizen_card_is_read_with_its_can(citizen: Card) -> None:
+    card = citizen.fresh()
+    with session_of(card) as session:
+        (check,) = session.open(can(card))
+        files = session.read_all()
+    assert (check.check, check.status) == (CheckId.ACCESS_PACE, CheckStatus.SUCCESSFUL)
+    assert check.evidence["password"] == "CAN"
+    assert session.access == "pace"
+    assert set(files) == {FileId.CARD_ACCESS, *READ}
+    assert all(card.files[f] == raw for f, raw in files.items())
+    assert session.unreadable == {FileId.DG3: Reason.ACCESS_REFUSED}
+    assert list(files)[1:] == [
+        FileId.COM, FileId.SOD, FileId.DG14, FileId.DG15, FileId.DG1, FileId.DG2, FileId.DG13,
+    ]  # fmt: skip
+    stats = session.stats
+    assert stats.cipher == "AES-128"
+    assert stats.files[FileId.DG2].bytes == len(card.files[FileId.DG2])
+    assert set(stats.milliseconds) == {"connect", "access", "read"}
+    assert stats.recoveries == 0
+
+
+def test_short_apdus_stay_near_the_arithmetic_minimum(citizen: Card) -> None:
+    card = citizen.fresh()
+    options = ReadOptions(force_short_apdu=True, skip=frozenset({FileId.DG3}))
+    with session_of(card, options=options) as session:
+        session.open(can(card))
+        opened = session.stats.apdus
+        files = session.read_all()
+    least = sum(math.ceil(len(raw) / 223) for f, raw in files.items() if f is not FileId.CARD_ACCESS)
+    assert session.stats.apdus - opened == least
+    assert opened == 1 + 5 + 1, "EF.CardAccess, PACE, SELECT"
+
+
+def test_a_reader_without_extended_length(citizen: Card) -> None:
+    card = citizen.fresh()
+    with session_of(card, max_apdu_size=MAX_SHORT_APDU) as session:
+        session.open(can(card))
+        assert session.read(FileId.DG2) == card.files[FileId.DG2]
+    assert not session.stats.extended_length
+
+
+def test_the_limits_of_a_card_model_are_found_once(citizen: Card) -> None:
+    memory = LimitMemory()
+    counts = []
+    for _ in range(2):
+        with session_of(citizen.fresh(), memory=memory) as session:
+            session.open(can(citizen))
+            session.read_all()
+        counts.append(session.stats.apdus)
+    assert counts[1] < counts[0]
+
+
+def test_the_mrz_opens_by_pace_too(citizen: Card) -> None:
+    with session_of(citizen.fresh()) as session:
+        (check,) = session.open([mrz(citizen)])
+    assert check.evidence["password"] == "MRZ"
+
+
+@pytest.mark.parametrize("sw", [0x6D00, 0x6982, 0x6A82, 0x6A86])
+def test_select_mf_may_be_refused(citizen: Card, sw: int) -> None:
+    with session_of(quirky(citizen, select_mf=sw)) as session:
+        session.open(can(citizen))
+        assert session.access == "pace"
+
+
+def test_master_files_are_read_before_the_application(citizen: Card) -> None:
+    options = ReadOptions(master_files=(FileId.DIR, FileId.CARD_SECURITY))
+    with session_of(citizen.fresh(), options=options) as session:
+        session.open(can(citizen))
+        assert FileId.DIR in session.unreadable or FileId.DIR in session.files
+        with pytest.raises(ConfigurationError, match="master_files"):
+            session.read(FileId.ATR_INFO)
+
+
+def test_single_reads(citizen: Card) -> None:
+    with session_of(citizen.fresh()) as session:
+        with pytest.raises(ConfigurationError, match="not open"):
+            session.read(FileId.DG1)
+        with pytest.raises(ConfigurationError, match="not open"):
+            session.authenticate_chip()
+        session.open(can(citizen))
+        assert session.read(FileId.DG1) == citizen.files[FileId.DG1]
+        count = session.stats.apdus
+        assert session.read(FileId.DG1) == citizen.files[FileId.DG1]
+        assert session.stats.apdus == count, "a file is read once"
+        with pytest.raises(FileNotFoundOnCardError):
+            session.read(FileId.DG11)
+        with pytest.raises(SecurityStatusError):
+            session.read(FileId.DG3)
+        assert session.read(FileId.DG13) == citizen.files[FileId.DG13]
+        assert session.read_all([FileId.DG13, FileId.DG1, FileId.DG12]) == {
+            FileId.DG1: citizen.files[FileId.DG1],
+            FileId.DG13: citizen.files[FileId.DG13],
+        }
+        with pytest.raises(ConfigurationError, match="opened before"):
+            session.open(can(citizen))
+
+
+def test_listed_but_absent_groups_are_recorded(citizen: Card) -> None:
+    card = quirky(citizen, statuses={FileId.DG13: 0x6A82, FileId.DG14: 0x6581, FileId.DG15: 0x6982})
+    with session_of(card) as session:
+        session.open(can(card))
+        files = session.read_all()
+    assert FileId.DG2 in files
+    assert dict(session.unreadable) == {
+        FileId.DG3: Reason.ACCESS_REFUSED,
+        FileId.DG13: Reason.FILE_ABSENT,
+        FileId.DG14: Reason.READ_ERROR,
+        FileId.DG15: Reason.ACCESS_REFUSED,
+    }
+
+
+def test_without_ef_com_the_groups_of_the_sod_are_read(citizen: Card) -> None:
+    card = quirky(citizen, statuses={FileId.COM: 0x6A82})
+    with session_of(card) as session:
+        session.open(can(card))
+        assert set(READ) - {FileId.COM} <= set(session.read_all())
+
+
+# ---- access that fails ------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_can_is_tried_once_and_nothing_else_is(citizen: Card) -> None:
+    card = citizen.fresh()
+    with session_of(card) as session, pytest.raises(WrongPasswordError, match="CAN"):
+        session.open([wrong_can(card), mrz(card)])
+    assert card.wrong_keys == 1
+    assert session.access == "none"
+
+
+def test_a_wrong_mrz_on_a_bac_chip_is_tried_once() -> None:
+    card = personalise("passport-bac", seed="wrong")
+    password = AccessPassword.mrz("X00000000", "800101", "300101")
+    with session_of(card) as session, pytest.raises(WrongPasswordError):
+        session.open(password)
+    assert card.wrong_keys == 1
+
+
+def test_a_locked_card_is_another_error(citizen: Card) -> None:
+    card = quirky(citizen, lock_after=1)
+    with session_of(card) as session, pytest.raises(WrongPasswordError):
+        session.open(wrong_can(card))
+    with session_of(card) as session, pytest.raises(CardLockedError):
+        session.open(can(card))
+
+
+def test_a_card_of_another_kind_is_a_third_error(citizen: Card) -> None:
+    card = quirky(citizen, select_application=0x6A82)
+    with session_of(card) as session, pytest.raises(ApplicationNotFoundError, match="passport"):
+        session.open(can(citizen))
+
+
+def test_a_can_does_not_open_a_bac_chip() -> None:
+    card = personalise("passport-bac", seed="can")
+    with session_of(card) as session, pytest.raises(AccessDeniedError, match="MRZ"):
+        session.open(AccessPassword.can("123456"))
+    assert card.wrong_keys == 0
+
+
+def test_without_a_password_a_protected_chip_says_so(citizen: Card) -> None:
+    with session_of(citizen.fresh()) as session:
+        session.open()
+        with pytest.raises(AccessDeniedError, match="CAN"):
+            session.read_all()
+
+
+def test_bac_where_pace_is_not_offered() -> None:
+    card = personalise("passport-bac", seed="bac")
+    with session_of(card) as session:
+        pace, bac = session.open(mrz(card))
+        files = session.read_all()
+    assert (pace.status, pace.reason) == (CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED)
+    assert (bac.check, bac.status, bac.reason) == (CheckId.ACCESS_BAC, CheckStatus.SUCCESSFUL, Reason.OK)
+    assert session.access == "bac"
+    assert files[FileId.DG2] == card.files[FileId.DG2]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [{"pace_status": 0x6A80}, {"pace_status": 0x6A88}, *({"pace_fails_at": step} for step in range(4))],
+)
+def test_falling_back_from_pace_to_bac_is_reported(citizen: Card, trouble: dict[str, int]) -> None:
+    card = quirky(citizen, reselect_before_bac=True, **trouble)
+    with session_of(card) as session:
+        if trouble == {"pace_fails_at": 3}:
+            with pytest.raises(WrongPasswordError):  # 6A80 to the token: the card judged the password
+                session.open([mrz(card)])
+            return
+        pace, bac = session.open([can(card), mrz(card)])
+        session.read(FileId.DG1)
+    assert (pace.check, pace.status, pace.reason) == (CheckId.ACCESS_PACE, CheckStatus.FAILED, Reason.CHIP_REFUSED)
+    assert (bac.status, bac.reason) == (CheckStatus.SUCCESSFUL, Reason.FALLBACK_FROM_PACE)
+    assert session.access == "bac"
+
+
+def test_without_the_mrz_there_is_no_falling_back(citizen: Card) -> None:
+    with session_of(quirky(citizen, pace_status=0x6A80)) as session, pytest.raises(AccessDeniedError, match="6A80"):
+        session.open(can(citizen))
+
+
+# ---- proofs of the chip -----------------------------------------------------------------------------------------
+
+
+def test_proofs_are_never_successful_on_their_own(citizen: Card) -> None:
+    with session_of(citizen.fresh()) as session:
+        session.open(can(citizen))
+        active, chip = session.authenticate_chip(challenge=bytes(8))
+    for result in (active, chip):
+        assert result.proven
+        assert result.result.status is CheckStatus.UNDETERMINED
+        assert result.result.reason is Reason.KEY_NOT_VOUCHED
+    assert active.check is CheckId.ACTIVE_AUTHENTICATION
+    assert chip.check is CheckId.CHIP_AUTHENTICATION
+
+
+def test_reading_goes_on_after_chip_authentication(citizen: Card) -> None:
+    with session_of(citizen.fresh()) as session:
+        session.open(can(citizen))
+        session.authenticate_chip()
+        assert session.read(FileId.DG2) == citizen.files[FileId.DG2]
+        assert session.stats.recoveries == 0
+
+
+def test_a_chip_without_keys_is_not_supported() -> None:
+    card = personalise("passport-bac", seed="none")
+    with session_of(card) as session:
+        session.open(mrz(card))
+        results = session.authenticate_chip()
+    assert {r.result.status for r in results} <= {CheckStatus.NOT_SUPPORTED, CheckStatus.UNDETERMINED}
+
+
+# ---- what goes wrong on the way ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [FaultKind.REMOVE, FaultKind.RESET, FaultKind.TIMEOUT])
+@pytest.mark.parametrize("force_short_apdu", [True, False])
+def test_one_fault_at_any_command_ends_well(citizen: Card, kind: FaultKind, force_short_apdu: bool) -> None:
+    options = ReadOptions(force_short_apdu=force_short_apdu, skip=frozenset({FileId.DG3}))
+    with session_of(citizen.fresh(), options=options) as session:
+        session.open(can(citizen))
+        session.read_all(READ)
+    for at in range(0, session.stats.apdus, 9 if force_short_apdu else 1):
+        card = citizen.fresh(faults=[Fault(kind, at)])
+        with session_of(card, options=options) as again:
+            try:
+                again.open(can(card))
+                files = again.read_all(READ)
+            except ProtocolError:
+                assert kind is FaultKind.RESET  # in the middle of access control the card forgets where it is
+                assert again.access == "none"
+                continue
+        assert files == {f: citizen.files[f] for f in files}, at
+        assert set(files) == set(READ)
+        assert again.stats.recoveries <= 2
+
+
+def test_a_moved_card_is_read_on_where_it_was(citizen: Card) -> None:
+    options = ReadOptions(force_short_apdu=True)
+    card = citizen.fresh(faults=[Fault(FaultKind.REMOVE, 60)])
+    with session_of(card, options=options) as session:
+        session.open(can(card))
+        assert session.read(FileId.DG2) == card.files[FileId.DG2]
+    blocks = math.ceil(len(card.files[FileId.DG2]) / 223)
+    assert session.stats.apdus <= 2 * 7 + blocks + 3
+    assert session.stats.recoveries == 1
+    assert "recover" in session.stats.milliseconds
+
+
+def test_recovery_is_bounded(citizen: Card) -> None:
+    faults = [Fault(FaultKind.REMOVE, at) for at in range(20, 2000, 5)]
+    with session_of(citizen.fresh(faults=faults), options=ReadOptions(force_short_apdu=True)) as session:
+        session.open(can(citizen))
+        with pytest.raises(CardRemovedError):
+            session.read(FileId.DG2)
+    assert session.stats.recoveries == 2
+
+
+def test_no_recovery_where_none_is_wanted(citizen: Card) -> None:
+    card = citizen.fresh(faults=[Fault(FaultKind.REMOVE, 15)])
+    with session_of(card, options=ReadOptions(max_recoveries=0)) as session, pytest.raises(CardRemovedError):
+        work(session, can(card))
+
+
+def test_a_wrong_checksum_is_final(citizen: Card) -> None:
+    with session_of(citizen.fresh(faults=[Fault(FaultKind.FLIP, 9, value=40)])) as session:
+        with pytest.raises(SecureMessagingError):
+            work(session, can(citizen))
+        assert session.stats.recoveries == 0
+
+
+def test_another_card_put_down_meanwhile_is_noticed(citizen: Card) -> None:
+    other = personalise("passport-pace-cam", seed="other")
+
+    class Swap(MemoryTransport):
+        def reconnect(self) -> None:
+            self._card = other
+            super().reconnect()
+
+    card = citizen.fresh(faults=[Fault(FaultKind.REMOVE, 15)])
+    with DocumentSession(Swap(card), memory=LimitMemory(), **QUICK) as session, pytest.raises(ProtocolError):
+        work(session, can(card))
+
+
+@pytest.mark.parametrize("limit", [200, 130])
+@pytest.mark.parametrize("sw", [0x6700, 0x6C00])
+@pytest.mark.parametrize("plain_errors", [False, True])
+def test_refused_lengths_are_backed_off_and_remembered(citizen: Card, limit: int, sw: int, plain_errors: bool) -> None:
+    memory = LimitMemory()
+    card = quirky(citizen, refuse_le_above=limit, refuse_le_status=sw, plain_errors=plain_errors, extended_length=False)
+    recoveries = []
+    for _ in range(2):
+        with session_of(card.fresh(), memory=memory) as session:
+            session.open(can(card))
+            assert session.read(FileId.DG2) == card.files[FileId.DG2]
+            recoveries.append(session.stats.recoveries)
+    assert recoveries == [0, 0], "a length that is too long is no accident"
+    assert memory.limits(card.atr).max_le <= limit or sw == 0x6C00
+
+
+def test_refusals_outside_the_secure_channel_do_not_stop_reading(citizen: Card) -> None:
+    card = quirky(citizen, plain_errors=True)
+    with session_of(card) as session:
+        session.open(can(card))
+        files = session.read_all()
+        assert session.read(FileId.DG13) == card.files[FileId.DG13]
+    assert set(READ) <= set(files)
+    assert session.unreadable == {FileId.DG3: Reason.ACCESS_REFUSED}
+
+
+def test_a_lost_secure_session_is_opened_again(citizen: Card) -> None:
+    card = quirky(citizen, sm_fails_at=6)
+    with session_of(card, options=ReadOptions(max_recoveries=10)) as session:
+        session.open(can(card))
+        try:
+            session.read_all(READ)
+        except SecureMessagingError:
+            return  # the quirk strikes in every session: in the end this is a clear error
+        assert session.stats.recoveries > 0
+
+
+# ---- time, progress, cancellation -------------------------------------------------------------------------------
+
+
+def test_progress_tells_changes_only(citizen: Card) -> None:
+    seen: list[Progress] = []
+    with session_of(citizen.fresh(), on_progress=seen.append) as session:
+        session.open(can(citizen))
+        session.read_all()
+        session.authenticate_chip()
+    assert all(a != b for a, b in itertools.pairwise(seen))
+    assert [p.phase for p in seen[:2]] == [Phase.CONNECTING, Phase.ACCESS_CONTROL]
+    dg2 = [p for p in seen if p.file is FileId.DG2]
+    assert [p.bytes_done for p in dg2] == sorted(p.bytes_done for p in dg2)
+    assert dg2[-1].bytes_done == dg2[-1].bytes_total == len(citizen.files[FileId.DG2])
+    assert seen[-1].phase is Phase.CHIP_AUTHENTICATION
+
+
+@pytest.mark.parametrize("after", [0, 1, 4, 8, 12])
+def test_cancelling_stops_before_the_next_command(citizen: Card, after: int) -> None:
+    card, cancel = citizen.fresh(), threading.Event()
+
+    class Cancelling(MemoryTransport):
+        def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
+            if card.apdu_count + 1 >= after:
+                cancel.set()
+            return super().transmit(apdu, timeout=timeout)
+
+    with DocumentSession(Cancelling(card), cancel=cancel, memory=LimitMemory(), **QUICK) as session:
+        if not after:
+            cancel.set()
+        with pytest.raises(OperationCancelled):
+            work(session, can(card))
+    assert card.apdu_count == after
+
+
+def test_the_whole_session_has_a_time_limit(citizen: Card) -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.05
+        return now[0]
+
+    options = ReadOptions(total_timeout=timedelta(seconds=3), force_short_apdu=True)
+    with (
+        session_of(citizen.fresh(), options=options, clock=clock) as session,
+        pytest.raises(TransportTimeout, match="whole session"),
+    ):
+        work(session, can(citizen))
+    assert session.stats.recoveries == 0
+
+
+def test_a_closed_session_has_no_keys(citizen: Card) -> None:
+    session = session_of(citizen.fresh())
+    session.open(can(citizen))
+    session.close()
+    session.close()
+    with pytest.raises(ConfigurationError):
+        session.read(FileId.DG1)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"max_block": 0},
+        {"max_block": 70000},
+        {"max_file_size": 10},
+        {"max_recoveries": 11},
+        {"apdu_timeout": timedelta(0)},
+        {"master_files": (FileId.DG1,)},
+    ],
+)
+def test_options_are_checked(bad: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        ReadOptions(**bad)
+
+
+def test_the_errors_are_ours(citizen: Card) -> None:
+    """Whatever one answer of the card is cut to or replaced by, only our exceptions come out."""
+    for at in range(16):
+        for fault in (
+            Fault(FaultKind.TRUNCATE, at, value=1),
+            Fault(FaultKind.TRUNCATE, at, value=-3),
+            Fault(FaultKind.STATUS, at, value=0x6F00),
+            Fault(FaultKind.DUPLICATE, at),
+            Fault(FaultKind.EXTEND, at, value=5),
+        ):
+            card = citizen.fresh(faults=[fault])
+            with session_of(card) as session:
+                try:
+                    session.open(can(card))
+                    files = session.read_all(READ)
+                except IdVerifyError:
+                    continue
+            assert all(card.files[f] == raw for f, raw in files.items()), fault
