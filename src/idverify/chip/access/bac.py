@@ -17,6 +17,7 @@ from idverify.errors import AccessDeniedError, ConfigurationError, ProtocolError
 _NONCE: Final = 8
 _KEY: Final = 16
 _CRYPTOGRAM: Final = 2 * _NONCE + _KEY
+_CONDITIONS: Final = 0x6985
 
 
 def run_bac(channel: CardChannel, password: AccessPassword, *, rng: Callable[[int], bytes]) -> SecureMessaging:
@@ -51,6 +52,8 @@ def run_bac(channel: CardChannel, password: AccessPassword, *, rng: Callable[[in
     cryptogram = enc.encrypt(rnd_ifd + rnd_ic + k_ifd)
     data = cryptogram + mac.mac(cryptogram)
     answer = channel.send(CommandAPDU(0x00, 0x82, 0x00, 0x00, data=data, le=_CRYPTOGRAM + MAC_BYTES))
+    if answer.sw == _CONDITIONS:  # not a verdict on the key: no challenge was kept, or the files are open
+        fail(answer.sw, command="EXTERNAL AUTHENTICATE", advice="The chip may have no basic access control")
     if not answer.ok:
         refuse_password(answer.sw, command="EXTERNAL AUTHENTICATE", password=password)
     if len(answer.data) != _CRYPTOGRAM + MAC_BYTES:

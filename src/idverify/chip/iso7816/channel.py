@@ -308,7 +308,8 @@ class ChainingProcessor:
     """Splits command data that do not fit into a chain of commands; each link is protected on its own.
 
     With extended length the data go out whole. Where a card refuses the chain at its first link, and extended length
-    has not been found not to work, the command is tried whole.
+    has not been found not to work, the command is tried whole. A command that is itself a link of a protocol's chain
+    (GENERAL AUTHENTICATE, ICAO 9303-11 §4.4.4.3) is never split: the card could not tell the two chains apart.
     """
 
     def __init__(self, inner: CardChannel, limits: CardLimits, room: Callable[[bool], int], *, whole: bool) -> None:
@@ -321,7 +322,8 @@ class ChainingProcessor:
         """As :meth:`CardChannel.send`; the answer to the last link, or to the first one refused."""
         short, extended = self._room(False), self._room(True)
         size = len(command.data)
-        if size <= short or (self._limits.extended and self._whole and size <= extended):
+        linked = bool(command.cla & _CHAIN_BIT)
+        if linked or size <= short or (self._limits.extended and self._whole and size <= extended):
             return self._inner.send(command)
         for start in range(0, size, short):
             piece = command.data[start : start + short]

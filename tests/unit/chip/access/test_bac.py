@@ -52,7 +52,8 @@ def test_a_proof_about_other_nonces_is_refused() -> None:
         ("63c2", WrongPasswordError, 2),
         ("63c0", CardLockedError, None),
         ("6983", CardLockedError, None),
-        ("6985", CardLockedError, None),
+        ("6984", CardLockedError, None),
+        ("6985", AccessDeniedError, None),
         ("6f00", AccessDeniedError, None),
     ],
 )
