@@ -15,7 +15,7 @@ from idverify.errors import MalformedDataError
 MAX_TAG_BYTES: Final = 4
 MAX_LENGTH_BYTES: Final = 4
 MAX_DEPTH: Final = 24
-MAX_ELEMENTS: Final = 4096
+MAX_ELEMENTS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ _COMPACT: Final = struct.Struct(">BBB")
 _LOW_14: Final = 0x3FFF
 
 MAX_VIEWS: Final = 176
+MAX_MINUTIAE: Final = 4096
+MAX_CARD_MINUTIAE: Final = 255
 SLACK: Final = 8
 
 DATA_TEMPLATE: Final = 0x7F2E
@@ -63,14 +65,14 @@ class CardFormat(enum.Enum):
         self.angles = angles
 
 
-class Order(enum.Enum):
-    """Order of the minutiae that a card asks for (§9.3.2)."""
+class OrderMethod(enum.Enum):
+    """What minutiae are ordered by (§8.3.3); the value is the method's bits of the order byte."""
 
-    NONE = "none"
-    X_THEN_Y = "x, then y"
-    Y_THEN_X = "y, then x"
-    ANGLE = "angle"
-    POLAR = "distance from the centre, then angle"
+    NONE = 0x00
+    X_THEN_Y = 0x04
+    Y_THEN_X = 0x08
+    ANGLE = 0x0C
+    POLAR = 0x10
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -161,10 +163,14 @@ class MinutiaeRecord:
                 raise MalformedDataError(f"{what}: it declares {length} bytes and has {len(data)}")
             problems.append("the declared length of the record is wrong")
         views = []
+        total = 0
         position = _RECORD.size
         for _ in range(count):
             view, position = _view(data, position)
             views.append(view)
+            total += len(view.minutiae)
+            if total > MAX_MINUTIAE:
+                raise MalformedDataError(f"{what}: more than {MAX_MINUTIAE} minutiae")
         if position != len(data):
             if len(data) - position > SLACK:
                 raise MalformedDataError(f"{what}: {len(data) - position} bytes follow the last view")
@@ -250,10 +256,12 @@ def decode_card_minutiae(data: bytes, card_format: CardFormat) -> tuple[Minutia,
     """Minutiae that follow each other in a card format (§8.2, §8.3).
 
     Raises:
-        MalformedDataError: the length is no multiple of the minutia's size.
+        MalformedDataError: the length is no multiple of the minutia's size, or more than :data:`MAX_CARD_MINUTIAE`.
     """
     if len(data) % card_format.size:
         raise MalformedDataError(f"card format: {len(data)} bytes are no multiple of {card_format.size}")
+    if len(data) > MAX_CARD_MINUTIAE * card_format.size:
+        raise MalformedDataError(f"card format: more than {MAX_CARD_MINUTIAE} minutiae")
     if card_format is CardFormat.COMPACT:
         return tuple(Minutia(x, y, last & 0x3F, MinutiaType(last >> 6)) for x, y, last in _COMPACT.iter_unpack(data))
     return tuple(
@@ -279,19 +287,49 @@ def encode_card_minutiae(minutiae: Iterable[Minutia], card_format: CardFormat) -
         raise ValueError("a number does not fit its field") from None
 
 
-def ordered(minutiae: Sequence[Minutia], order: Order) -> tuple[Minutia, ...]:
-    """``minutiae`` in the order that a card asks for (§9.3.2); :attr:`Order.NONE` leaves them."""
-    if order is Order.NONE or not minutiae:
-        return tuple(minutiae)
-    centre_x = sum(m.x for m in minutiae) / len(minutiae)
-    centre_y = sum(m.y for m in minutiae) / len(minutiae)
-    keys: dict[Order, Callable[[Minutia], tuple[float, ...]]] = {
-        Order.X_THEN_Y: lambda m: (m.x, m.y),
-        Order.Y_THEN_X: lambda m: (m.y, m.x),
-        Order.ANGLE: lambda m: (m.angle,),
-        Order.POLAR: lambda m: ((m.x - centre_x) ** 2 + (m.y - centre_y) ** 2, m.angle),
-    }
-    return tuple(sorted(minutiae, key=keys[order]))
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Order of the minutiae that a card asks for (§8.3.3).
+
+    Attributes:
+        method: what they are ordered by; POLAR is the distance from their centre of mass, then the angle.
+        descending: from the greatest to the smallest.
+    """
+
+    method: OrderMethod = OrderMethod.NONE
+    descending: bool = False
+
+    @classmethod
+    def from_byte(cls, value: int) -> Self:
+        """The order that a card writes as one byte.
+
+        Raises:
+            MalformedDataError: a method that the standard does not know.
+        """
+        direction = value & 0x03
+        try:
+            method = OrderMethod(value & ~0x03)
+        except ValueError:
+            raise MalformedDataError(f"minutiae order {value:02X} is not known") from None
+        return cls() if direction not in (1, 2) else cls(method, direction == 2)
+
+    def to_byte(self) -> int:
+        """The order as one byte."""
+        return 0 if self.method is OrderMethod.NONE else self.method.value | (2 if self.descending else 1)
+
+    def arrange(self, minutiae: Sequence[Minutia]) -> tuple[Minutia, ...]:
+        """``minutiae`` in this order."""
+        if self.method is OrderMethod.NONE or not minutiae:
+            return tuple(minutiae)
+        centre_x = sum(m.x for m in minutiae) / len(minutiae)
+        centre_y = sum(m.y for m in minutiae) / len(minutiae)
+        keys: dict[OrderMethod, Callable[[Minutia], tuple[float, ...]]] = {
+            OrderMethod.X_THEN_Y: lambda m: (m.x, m.y),
+            OrderMethod.Y_THEN_X: lambda m: (m.y, m.x),
+            OrderMethod.ANGLE: lambda m: (m.angle,),
+            OrderMethod.POLAR: lambda m: ((m.x - centre_x) ** 2 + (m.y - centre_y) ** 2, m.angle),
+        }
+        return tuple(sorted(minutiae, key=keys[self.method], reverse=self.descending))
 
 
 def _view(data: bytes, start: int) -> tuple[FingerView, int]:
