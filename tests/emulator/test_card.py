@@ -23,7 +23,7 @@ from idverify.emulator import (
     personalise,
     with_quirks,
 )
-from idverify.errors import SecureMessagingError, WrongPasswordError
+from idverify.errors import CardLockedError, SecureMessagingError, WrongPasswordError
 from tests.emulator.terminal import SELECT_APPLICATION, SELECT_CARD_ACCESS, Terminal
 from tests.emulator.test_pace import feed
 
@@ -376,7 +376,7 @@ def test_pin_counter_of_the_identity_card() -> None:
     assert Terminal(card).raw(set_pin) == "63c1"  # suspended: the CAN must come first
     resumed = Terminal(card).pace(AccessPassword.can(card.can or ""))
     assert resumed.send(CommandAPDU(0, 0x2C, 3, 3)).sw == 0x6982
-    with pytest.raises(WrongPasswordError):
+    with pytest.raises(CardLockedError):
         resumed.pace(AccessPassword.pin(wrong))
     card.reset()
     assert Terminal(card).raw(set_pin) == "6983"
