@@ -17,22 +17,21 @@ from typing import Final, Self, TypeVar
 from idverify import _tlv
 from idverify.chip.lds import _der
 from idverify.errors import MalformedDataError
+from idverify.oids import DomainParameters, SecurityProtocol
 
-_BSI: Final = "0.4.0.127.0.7"
-_SMARTCARD: Final = _BSI + ".2.2"
-ID_PK_DH: Final = "0.4.0.127.0.7.2.2.1.1"
-ID_PK_ECDH: Final = "0.4.0.127.0.7.2.2.1.2"
-ID_TA: Final = "0.4.0.127.0.7.2.2.2"
-ID_CA_DH: Final = "0.4.0.127.0.7.2.2.3.1"
-ID_CA_ECDH: Final = "0.4.0.127.0.7.2.2.3.2"
+ID_PK_DH: Final = SecurityProtocol.PK_DH.value
+ID_PK_ECDH: Final = SecurityProtocol.PK_ECDH.value
+ID_TA: Final = SecurityProtocol.TA.value
+ID_CA_DH: Final = SecurityProtocol.CA_DH.value
+ID_CA_ECDH: Final = SecurityProtocol.CA_ECDH.value
 ID_PACE: Final = "0.4.0.127.0.7.2.2.4"
-ID_RI_DH: Final = "0.4.0.127.0.7.2.2.5.1"
-ID_RI_ECDH: Final = "0.4.0.127.0.7.2.2.5.2"
-ID_CARD_INFO: Final = "0.4.0.127.0.7.2.2.6"
-ID_PRIVILEGED_TERMINAL: Final = "0.4.0.127.0.7.2.2.8"
-ID_STANDARDIZED_DOMAIN_PARAMETERS: Final = "0.4.0.127.0.7.1.2"
-ID_ACTIVE_AUTHENTICATION: Final = "2.23.136.1.1.5"
-ID_EF_DIR: Final = "2.23.136.1.1.13"
+ID_RI_DH: Final = SecurityProtocol.RI_DH.value
+ID_RI_ECDH: Final = SecurityProtocol.RI_ECDH.value
+ID_CARD_INFO: Final = SecurityProtocol.CARD_INFO.value
+ID_PRIVILEGED_TERMINAL: Final = SecurityProtocol.PRIVILEGED_TERMINAL.value
+ID_STANDARDIZED_DOMAIN_PARAMETERS: Final = DomainParameters.STANDARDIZED.value
+ID_ACTIVE_AUTHENTICATION: Final = SecurityProtocol.ACTIVE_AUTHENTICATION.value
+ID_EF_DIR: Final = SecurityProtocol.EF_DIR.value
 
 MAX_INFOS: Final = 128
 MAX_NESTED: Final = 3
