@@ -80,6 +80,7 @@ class Reason(enum.StrEnum):
     CRL_INVALID = "crl-invalid"
     HASH_MISMATCH = "hash-mismatch"
     HASH_NOT_IN_SOD = "hash-not-in-sod"
+    KNOWN_DEVIATION = "known-deviation"
     NOT_READ = "not-read"
     ACCESS_REFUSED = "access-refused"
     FILE_ABSENT = "file-absent"

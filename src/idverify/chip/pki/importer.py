@@ -22,6 +22,7 @@ from idverify.chip.pki import ldif
 from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.cms import SignedData, Verdict
 from idverify.chip.pki.crl import RevocationList
+from idverify.chip.pki.deviations import DeviationList
 from idverify.chip.pki.master_list import MasterList
 from idverify.chip.pki.path import Purpose, build_path, may_issue
 from idverify.chip.pki.trust_store import (
@@ -33,7 +34,7 @@ from idverify.chip.pki.trust_store import (
     is_store,
 )
 from idverify.errors import IdVerifyError, MalformedDataError, TrustStoreError, UnsupportedAlgorithmError
-from idverify.oids import Icao
+from idverify.oids import Bsi, Icao
 
 MAX_FILE_BYTES: Final = 256 * 1024 * 1024
 MAX_FILES: Final = 100_000
@@ -170,7 +171,7 @@ class Importer:
         self._certificates: dict[Certificate, EntryKind] = {}
         self._seen: Counter[Certificate] = Counter()
         self._usable: set[Certificate] = set()
-        self._lists: list[tuple[MasterList, str, bool]] = []
+        self._lists: list[tuple[MasterList | DeviationList, bytes, str, bool]] = []
         self._named = False
 
     # ---- what can be added ---------------------------------------------------------------------------------------
@@ -205,8 +206,13 @@ class Importer:
     def result(self) -> ImportResult:
         """Take the lists, check every certificate of this import against the store that comes out, and sum up."""
         lists, self._lists = self._lists, []
-        for master_list, name, named in lists:  # after the single certificates: they may be what a list hangs on
-            self._counts.refused |= not self._add_master_list(master_list, name) and named
+        # after the single certificates, on which a master list may hang, and those before the deviation lists
+        for item, data, name, named in sorted(lists, key=lambda entry: isinstance(entry[0], DeviationList)):
+            if isinstance(item, MasterList):
+                taken = self._add_master_list(item, name)
+            else:
+                taken = self._add_deviation_list(item, data, name)
+            self._counts.refused |= named and not taken
         problems = list(self._counts.problems)
         store = self.builder.build()
         usable = verified = 0
@@ -387,13 +393,39 @@ class Importer:
         try:
             signed = SignedData.parse(data, what=name, allow_trailing=True)
             if signed.content_type == Icao.CSCA_MASTER_LIST:
-                self._lists.append((MasterList.from_signed(signed), name, self._named))
+                self._lists.append((MasterList.from_signed(signed), data, name, self._named))
+                return True
+            if signed.content_type in (Icao.DEVIATION_LIST, Bsi.DEFECT_LIST):
+                self._lists.append((DeviationList.from_signed(signed), data, name, self._named))
                 return True
         except MalformedDataError:
             self._problem(name, ProblemReason.MALFORMED, rejected=1)
             return False
         self._problem(name, ProblemReason.UNKNOWN_FORMAT, rejected=1)
         return False
+
+    def _add_deviation_list(self, item: DeviationList, data: bytes, name: str) -> bool:
+        purpose = Purpose.DEFECT_LIST if item.content_type == Bsi.DEFECT_LIST else Purpose.DEVIATION_LIST
+        anchor = self._vouched(item.verdict, item.signed, purpose)
+        if anchor is None and not self._allow:
+            ok = item.verdict.ok
+            reason = ProblemReason.LIST_SIGNER_NOT_TRUSTED if ok else ProblemReason.LIST_SIGNATURE_INVALID
+            self._problem(name, reason, rejected=1)
+            return False
+        if item.unreadable:
+            self._problem(name, ProblemReason.MALFORMED, rejected=item.unreadable)
+        signer, time = item.verdict.signer, item.verdict.signing_time
+        provenance = Provenance(
+            name,
+            "deviation-list",
+            anchor or Anchor.UNVERIFIED,
+            signer.subject.text if signer else None,
+            time.isoformat() if time else None,
+            self._added,
+        )
+        self._counts.lists += 1
+        self._counts.added += self.builder.add_deviation_list(data, item.country, provenance)
+        return True
 
     def _add_master_list(self, master_list: MasterList, name: str) -> bool:
         total = len(master_list.entries)
@@ -433,6 +465,10 @@ class Importer:
         if not verdict.ok or verdict.signer is None:
             return None
         signer = verdict.signer
+        if purpose is not Purpose.MASTER_LIST:  # such a list makes nobody trusted: whatever is trusted by now will do
+            current = self.builder.build()
+            found = build_path(signer, current, extra=signed.certificates, purpose=purpose)
+            return Anchor.STORE if found.ok else None
         named = [c for c, kind in self._certificates.items() if kind is EntryKind.CSCA and c in self._usable]
         sources = (
             (Anchor.ROOT, TrustStore.from_certificates(self._roots) if self._roots else None),

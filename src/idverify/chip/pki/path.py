@@ -47,6 +47,7 @@ class Purpose(enum.StrEnum):
     DOCUMENT = "document-signer"
     MASTER_LIST = "master-list-signer"
     DEVIATION_LIST = "deviation-list-signer"
+    DEFECT_LIST = "defect-list-signer"
 
 
 _EXTENDED_USAGE: Final = {
@@ -244,6 +245,8 @@ def _signer_flaw(signer: Certificate, purpose: Purpose) -> Reason | None:
     if constraints is not None and constraints.ca:
         return Reason.KEY_USAGE
     wanted = _EXTENDED_USAGE.get(purpose)
+    if purpose is Purpose.DEFECT_LIST:  # BSI's own usage; whoever may sign documents may not sign such a list
+        return None if extended and extended.isdisjoint(_EXTENDED_USAGE.values()) else Reason.KEY_USAGE
     if extended is not None:
         if wanted is not None and wanted not in extended:
             return Reason.KEY_USAGE

@@ -22,6 +22,7 @@ from idverify.errors import TrustStoreError
 
 if TYPE_CHECKING:
     from idverify.chip.pki.crl import RevocationList
+    from idverify.chip.pki.deviations import DeviationList
 
 
 class EntryKind(enum.IntEnum):
@@ -41,6 +42,7 @@ class EntryKind(enum.IntEnum):
     """A deviation list."""
 
 
+_NO_NAME: Final = bytes(16)
 ANCHORS: Final = frozenset({EntryKind.CSCA, EntryKind.PINNED_SIGNER})
 
 
@@ -171,6 +173,7 @@ class TrustStore:
         self._certificates: Final[dict[int, Certificate]] = {}
         self._provenances: Final = tuple(Provenance.from_dict(s) for s in file.sources)
         self._lists: Final[dict[int, RevocationList]] = {}
+        self._deviations: tuple[DeviationList, ...] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -302,6 +305,18 @@ class TrustStore:
             found.append(self._lists[number])
         return tuple(found)
 
+    def deviation_lists(self) -> tuple[DeviationList, ...]:
+        """The deviation lists and defect lists of the store; their signers were judged when they were imported."""
+        from idverify.chip.pki.deviations import DeviationList
+
+        if self._deviations is None:
+            numbers = self._file.find("subjects", _NO_NAME)
+            kind = EntryKind.DEVIATION_LIST
+            self._deviations = tuple(
+                DeviationList.parse(self._file.record(n).data) for n in numbers if self._file.kind(n) == kind
+            )
+        return self._deviations
+
     def save(self, path: str | Path) -> None:
         """Write this snapshot to a store file, or into a directory: whole or not at all.
 
@@ -396,10 +411,17 @@ class TrustStoreBuilder:
         key_id = store_file.fold_key_id(crl.authority_key_id)
         return self._add(EntryKind.CRL, crl.issuer.country, where, _crl_key(crl.issuer), key_id, crl.der)
 
-    def add_deviation_list(self, raw: bytes, country: str | None, provenance: Provenance | None = None) -> bool:
-        """Add a deviation list as it was read; True where it is new."""
+    def add_deviation_list(self, raw: bytes, country: str | None = None, provenance: Provenance | None = None) -> bool:
+        """Add a deviation list or defect list as it was read; True where it is new.
+
+        Raises:
+            MalformedDataError: neither of the two.
+        """
+        from idverify.chip.pki.deviations import DeviationList
+
+        country = country or DeviationList.parse(raw).country
         where = provenance or Provenance(method="deviation-list")
-        return self._add(EntryKind.DEVIATION_LIST, country, where, bytes(16), bytes(20), raw)
+        return self._add(EntryKind.DEVIATION_LIST, country, where, _NO_NAME, bytes(20), raw)
 
     def remove(self, fingerprint: bytes) -> int:
         """Remove every entry with that SHA-256; returns how many there were."""
