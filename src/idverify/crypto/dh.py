@@ -72,7 +72,7 @@ class DhGroup:
         """A secret exponent: 1 … q − 1, or of up to 512 bits where the order is not known.
 
         Raises:
-            ValueError: the source gives no usable numbers.
+            ConfigurationError: the source gives no usable numbers.
         """
         if self.q is not None:
             return draw_below(self.q, rng)

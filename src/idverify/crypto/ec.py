@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
 from idverify.crypto.curves import Curve
-from idverify.errors import MalformedDataError, UnsupportedAlgorithmError
+from idverify.errors import ConfigurationError, MalformedDataError, UnsupportedAlgorithmError
 
 Randomness = Callable[[int], bytes]
 """A source of random bytes: called with a number of bytes, returns so many."""
@@ -126,7 +126,7 @@ def draw_scalar(curve: Curve, rng: Randomness) -> int:
     """A uniform secret scalar 1 … n − 1, by rejection (BSI TR-03111 §4.1.1).
 
     Raises:
-        ValueError: the source gives no usable number in 64 tries, or numbers of the wrong length.
+        ConfigurationError: the source gives no usable number in 64 tries, or numbers of the wrong length.
     """
     return draw_below(curve.n, rng)
 
@@ -135,18 +135,18 @@ def draw_below(bound: int, rng: Randomness) -> int:
     """A uniform number 1 … bound − 1, by rejection of what is beyond; spare high bits are masked.
 
     Raises:
-        ValueError: the source gives no usable number in 64 tries, or numbers of the wrong length.
+        ConfigurationError: the source gives no usable number in 64 tries, or numbers of the wrong length.
     """
     bits = bound.bit_length()
     size = (bits + 7) // 8
     for _ in range(64):
         drawn = rng(size)
         if len(drawn) != size:
-            raise ValueError(f"the random source gave {len(drawn)} bytes for {size}")
+            raise ConfigurationError(f"the random source gave {len(drawn)} bytes for {size}")
         value = int.from_bytes(drawn, "big") & ((1 << bits) - 1)
         if 0 < value < bound:
             return value
-    raise ValueError("the random source gives no usable numbers")
+    raise ConfigurationError("the random source gives no usable numbers")
 
 
 class PrivateScalar:

@@ -11,6 +11,8 @@ from idverify.chip.iso7816.apdu import CommandAPDU, ResponseAPDU
 from idverify.chip.secure_messaging import SecureMessaging
 from idverify.crypto import block
 from idverify.crypto.block import Cipher
+from idverify.emulator._apdu import Command
+from idverify.emulator.messaging import CardMessaging
 from idverify.errors import ConfigurationError, SecureMessagingError
 from tests.shared import shared
 from tests.vectors import load, unhex
@@ -274,3 +276,50 @@ def test_keys_from_a_shared_secret() -> None:
     sm = SecureMessaging.from_shared_secret(Cipher.AES128, unhex(case["shared_secret"]))
     other = SecureMessaging(Cipher.AES128, unhex(case["ks_enc"]), unhex(case["ks_mac"]))
     assert sm.protect(SELECT) == other.protect(SELECT)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sampled_from(list(Cipher)),
+    st.lists(
+        st.tuples(
+            st.sampled_from([0xA4, 0xB0, 0xB1, 0x86, 0x88]),
+            st.binary(max_size=300),
+            st.one_of(st.none(), st.integers(1, 256), st.integers(257, 65536)),
+            st.binary(max_size=300),
+            st.sampled_from([0x9000, 0x6282, 0x6A82, 0x63C2]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_both_sides_understand_each_other(
+    cipher: Cipher, exchanges: list[tuple[int, bytes, int | None, bytes, int]]
+) -> None:
+    """The chip's side is the emulator's, which has code of its own."""
+    reader, chip = SecureMessaging.from_shared_secret(cipher, b"K"), CardMessaging.from_secret(b"K", cipher)
+    for ins, data, le, answer, sw in exchanges:
+        protected = reader.protect(CommandAPDU(0x00, ins, 0x12, 0x34, data=data, le=le))
+        assert data == b"" or data not in protected.data or len(data) < 3
+        seen = chip.unwrap(Command.parse(protected.to_bytes()))
+        assert (seen.ins, seen.p1, seen.p2, seen.data) == (ins, 0x12, 0x34, data)
+        assert seen.le == le
+        plain = reader.unprotect(ResponseAPDU.parse(chip.wrap(answer, sw, ins=ins) + sw.to_bytes(2, "big")))
+        assert (plain.data, plain.sw) == (answer, sw)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(list(Cipher)), st.binary(max_size=200), st.data())
+def test_no_altered_answer_is_accepted(cipher: Cipher, answer: bytes, data: st.DataObject) -> None:
+    reader, chip = SecureMessaging.from_shared_secret(cipher, b"K"), CardMessaging.from_secret(b"K", cipher)
+    reader.protect(READ)
+    chip.unwrap(Command.parse(SecureMessaging.from_shared_secret(cipher, b"K").protect(READ).to_bytes()))
+    genuine = chip.wrap(answer, 0x9000, ins=0xB0) + b"\x90\x00"
+    start = data.draw(st.integers(0, len(genuine)))
+    end = data.draw(st.integers(start, len(genuine)))
+    altered = genuine[:start] + data.draw(st.binary(max_size=12)) + genuine[end:]
+    if altered == genuine or len(altered) < 2:
+        return
+    with pytest.raises(SecureMessagingError):
+        reader.unprotect(ResponseAPDU.parse(altered))
+    assert not reader.alive
