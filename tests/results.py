@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from types import SimpleNamespace
-from typing import Any
 
-from idverify import Secret
+from idverify import Holder, MatchScore, Secret, SessionSummary, VerificationResult
+from idverify.chip.lds.dg13_vn import CitizenDetails
 from idverify.decision import Decision, Outcome
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 
@@ -40,6 +39,31 @@ def replaced(checks: tuple[CheckResult, ...], *new: CheckResult) -> tuple[CheckR
     return tuple(by_key.get((c.check, c.subject), c) for c in checks)
 
 
+def citizen(name: str = "Trần Thị Thử Nghiệm") -> Holder:
+    """An invented citizen."""
+    return Holder(
+        name="TRAN, THI THU NGHIEM",
+        number="001190000007",
+        birth=date(1990, 3, 8),
+        sex="F",
+        nationality="VNM",
+        expiry=date(2030, 3, 8),
+        unlimited=False,
+        details=CitizenDetails(
+            full_name=name,
+            nationality="Việt Nam",
+            ethnicity="Kinh",
+            religion="Không",
+            place_of_origin="Xã Mẫu, Huyện Ví Dụ, Tỉnh Thử",
+            place_of_residence="Số 1 đường Mẫu, phường Ví Dụ, thành phố Thử",
+            identification_features="Nốt ruồi cách 1 cm dưới mắt phải",
+            date_of_issue="10/05/2021",
+            father="Trần Văn Cha",
+            mother="Nguyễn Thị Mẹ",
+        ),
+    )
+
+
 def result(
     outcome: Outcome = Outcome.ACCEPT,
     *,
@@ -48,48 +72,25 @@ def result(
     score: float | None = 0.61,
     portrait: bytes | None = None,
     live: bytes | None = None,
-    name: str = "Trần Thị Thử Nghiệm",
-) -> Any:
-    """A result with the attributes of ``VerificationResult``."""
-    details = SimpleNamespace(
-        full_name=name,
-        nationality="Việt Nam",
-        ethnicity="Kinh",
-        religion="Không",
-        place_of_origin="Xã Mẫu, Huyện Ví Dụ, Tỉnh Thử",
-        place_of_residence="Số 1 đường Mẫu, phường Ví Dụ, thành phố Thử",
-        identification_features="Nốt ruồi cách 1 cm dưới mắt phải",
-        date_of_issue="10/05/2021",
-        father="Trần Văn Cha",
-        mother="Nguyễn Thị Mẹ",
-        spouse=None,
-        old_number=None,
-    )
-    holder = SimpleNamespace(
-        name="TRAN THI THU NGHIEM",
-        number="001190000007",
-        birth=date(1990, 3, 8),
-        sex="F",
-        nationality="VNM",
-        expiry=date(2030, 3, 8),
-        unlimited=False,
-        details=details,
-    )
-    scores = ()
+    holder: Holder | None = None,
+    advice: tuple[str, ...] = (),
+) -> VerificationResult:
+    """A result as a transaction gives it."""
+    scores: tuple[MatchScore, ...] = ()
     if score is not None:
         fmr = 1e-6 if score > 0.306 else 0.2
-        scores = (SimpleNamespace(modality="face", value=score, threshold=0.306, fmr=fmr, model="lightcnn-v4-int8"),)
-    return SimpleNamespace(
+        scores = (MatchScore(modality="face", value=score, threshold=0.306, fmr=fmr, model="lightcnn-v4-int8@1.0.0"),)
+    return VerificationResult(
         decision=Decision(outcome, "counter", reasons),
         report=VerificationReport(
             checks=genuine_checks() if checks is None else checks, trust_store_id="test-store-1a2b3c", verified_at=AT
         ),
         scores=scores,
-        session=SimpleNamespace(
-            transport="memory", access="pace", apdus=142, bytes=23871, milliseconds={"access": 41.0, "reading": 210.5}
+        session=SessionSummary(
+            transport="memory", access="pace", apdus=142, bytes=23871, milliseconds={"access": 41.0, "read": 210.5}
         ),
         portrait=Secret(portrait) if portrait is not None else None,
         live=Secret(live) if live is not None else None,
-        holder=Secret(holder),
-        verified_at=AT,
+        holder=Secret(holder or citizen()),
+        advice=advice,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,36 @@ if TYPE_CHECKING:
 
 LARGEST_PICTURE = 64 * 1024 * 1024
 """Largest picture file that is opened."""
+
+
+class Attack(enum.StrEnum):
+    """What is wrong with the card of a demonstration."""
+
+    PORTRAIT = "portrait"
+    NAME = "name"
+    CITIZEN = "citizen"
+    SIGNATURE = "signature"
+    ISSUER = "issuer"
+    EXPIRED_SIGNER = "expired-signer"
+    COPY = "copy"
+
+
+def attacked(card: Card, attack: Attack) -> Card:
+    """The card after an attack: another byte in a file, a foreign issuer, an expired signer, or a copied chip."""
+    from idverify import emulator
+    from idverify.chip.lds.files import FileId
+
+    files = {
+        Attack.PORTRAIT: FileId.DG2,
+        Attack.NAME: FileId.DG1,
+        Attack.CITIZEN: FileId.DG13,
+        Attack.SIGNATURE: FileId.SOD,
+    }
+    if attack in files:
+        return emulator.flip_byte(card, files[attack])
+    if attack is Attack.ISSUER:
+        return emulator.foreign_csca(card)
+    return emulator.expired_dsc(card) if attack is Attack.EXPIRED_SIGNER else emulator.copied_card(card)
 
 
 def picture(name: str) -> bytes:

@@ -97,7 +97,7 @@ def passwords(
         if can is not None:
             found.append(AccessPassword.can(can))
         if qr is not None:
-            found.append(AccessPassword.can(cccd.can_from_number(cccd.parse_qr(qr).number)))
+            found.append(AccessPassword.can(cccd.parse_qr(qr).number.can.reveal()))
         if mrz is not None:
             found.append(AccessPassword.from_mrz_text(mrz))
         if number is not None or birth is not None or expiry is not None:

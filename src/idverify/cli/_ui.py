@@ -18,6 +18,7 @@ from rich.console import Console
 
 from idverify._logging import redact
 from idverify.errors import IdVerifyError, ServiceUnavailableError
+from idverify.presentation.wording import printable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,12 +62,12 @@ def stderr() -> Console:
 
 def say(text: str, *, style: str = "") -> None:
     """One line of the answer, never broken."""
-    stdout().print(text, style=style, markup=False, soft_wrap=True)
+    stdout().print(printable(text), style=style, markup=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """One dim line on standard error."""
-    stderr().print(text, style="dim", markup=False)
+    stderr().print(printable(text), style="dim", markup=False)
 
 
 def print_json(answer: Mapping[str, Any]) -> None:
@@ -117,7 +118,7 @@ def _line(error: Exception) -> tuple[str, str]:
         text = f"{where}{error.strerror or error}"
     if isinstance(error, ServiceUnavailableError) and "smartcard" in text:
         text = f"{text} (pip install 'idverify-emrtd[pcsc]')"
-    return kind, redact(" ".join(text.split())) or kind
+    return kind, redact(printable(" ".join(text.split()))) or kind
 
 
 class Progress:
@@ -179,7 +180,7 @@ def moment(text: str | None) -> Any:
     from datetime import UTC, datetime, timedelta
 
     if text is None:
-        return datetime.now(UTC)
+        return datetime.now(UTC).astimezone()
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

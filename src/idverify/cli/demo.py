@@ -83,6 +83,9 @@ def demo(
     portrait: Annotated[
         Path | None, typer.Option("--portrait", metavar="IMAGE", help="Portrait on the chip; a sample else.")
     ] = None,
+    attack: Annotated[
+        _demo_card.Attack | None, typer.Option("--attack", help="Forge the card first: nothing of this is accepted.")
+    ] = None,
     policy: Annotated[str, typer.Option("--policy", metavar="NAME|FILE", help="Policy.")] = "counter",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html there.")
@@ -99,6 +102,8 @@ def demo(
         display.update("làm thẻ · making the card")
         card = _demo_card.demo_card(portrait)
         trust = TrustStore.from_certificates(card.trust_anchors)
+        if attack is not None:
+            card = _demo_card.attacked(card, attack)
         with reached(card, transport) as way:
             _ui.note(f"transport: {way.kind}")
             result = verify(
@@ -107,6 +112,7 @@ def demo(
                 live=probe,
                 trust=trust,
                 policy=policy,
+                at=_ui.moment(None),
                 on_progress=_progress.reporter(display),
             )
     _output.finish(result, as_json=as_json, out=out, holder=True)

@@ -178,12 +178,14 @@ def status(store: _trust.StoreOption = None, as_json: _ui.JsonOption = False) ->
     now = datetime.now(UTC).isoformat()
     rows = [_row(entry) for entry in opened.entries(EntryKind.CSCA)]
     expired = sum(1 for row in rows if row.get("not_after", now) < now)
+    kinds = {kind.name.lower().replace("_", "-"): number for kind, number in opened.counts().items()}
+    countries = opened.countries()
     answer = {
         "id": opened.id,
         "path": str(directory),
         "entries": len(opened),
-        "kinds": {kind.name.lower().replace("_", "-"): number for kind, number in opened.counts().items()},
-        "countries": opened.countries(),
+        "kinds": kinds,
+        "countries": countries,
         "expired": expired,
     }
     if as_json:
@@ -191,7 +193,7 @@ def status(store: _trust.StoreOption = None, as_json: _ui.JsonOption = False) ->
         return
     _ui.say(f"{directory}", style="bold")
     _ui.say(f"  id         {opened.id}")
-    for kind, number in answer["kinds"].items():
+    for kind, number in kinds.items():
         _ui.say(f"  {kind:20}{number:>6}")
-    _ui.say(f"  countries           {len(answer['countries']):>6}")
+    _ui.say(f"  countries           {len(countries):>6}")
     _ui.say(f"  CSCA past validity  {expired:>6}")

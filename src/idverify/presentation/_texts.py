@@ -174,6 +174,10 @@ REASONS: Mapping[Reason, Text] = {
         "Nội dung đã ký không khớp với giá trị băm trong chữ ký.",
         "The signed content does not agree with the digest in the signature.",
     ),
+    Reason.CONTENT_TYPE: Text("Loại nội dung đã ký không đúng.", "The signed content is of another type."),
+    Reason.KNOWN_DEVIATION: Text(
+        "Sai lệch đã được nước cấp công bố.", "A defect that the issuing state has announced."
+    ),
     Reason.SIGNER_NOT_FOUND: Text("Không có chứng thư của người ký.", "The signer's certificate is missing."),
     Reason.ALGORITHM_UNSUPPORTED: Text(
         "Phần mềm chưa hỗ trợ thuật toán này.", "The software does not know this algorithm."
@@ -201,6 +205,7 @@ REASONS: Mapping[Reason, Text] = {
     Reason.NOT_YET_VALID: Text("Chưa đến ngày có hiệu lực.", "It is not valid yet."),
     Reason.EXPIRED: Text("Đã hết hạn.", "It has expired."),
     Reason.REVOKED: Text("Đã bị cơ quan cấp thu hồi.", "It has been revoked by its issuer."),
+    Reason.CRL_INVALID: Text("Danh sách thu hồi không hợp lệ.", "The revocation list is not valid."),
     Reason.NO_CRL: Text("Không có danh sách thu hồi để kiểm tra.", "There is no revocation list to check against."),
     Reason.CRL_STALE: Text("Danh sách thu hồi đã cũ.", "The revocation list is out of date."),
     Reason.HASH_MISMATCH: Text(

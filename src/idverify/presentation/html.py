@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from html import escape
+from html import escape as _escape_html
 from typing import TYPE_CHECKING
 
 from idverify._version import __version__
@@ -22,6 +22,7 @@ from idverify.presentation.wording import (
     decision_reason,
     grouped,
     outcome,
+    printable,
     rate_in_words,
 )
 from idverify.presentation.wording import status as status_text
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 _PICTURE_SIDE = 640
 """Longest side in pixels of a picture inside the page."""
+
+
+def escape(text: str) -> str:
+    """Text for the page: controls replaced, markup escaped."""
+    return _escape_html(printable(text))
 
 
 def html_report(result: VerificationResult) -> str:
@@ -48,6 +54,7 @@ def html_report(result: VerificationResult) -> str:
             _header(result.verified_at),
             _verdict(result),
             _tiles(groups),
+            _advice(result),
             _person(result),
             _checks(groups),
             _facts(result),
@@ -126,6 +133,13 @@ def _verdict(result: VerificationResult) -> str:
     said = (decision_reason(code, result.report.checks) for code in reasons)
     lines = "".join(f"<li>{_both(text)}</li>" for text in dict.fromkeys(said))
     return f'{banner}\n<ul class="reasons {kind}">{lines}</ul>'
+
+
+def _advice(result: VerificationResult) -> str:
+    if not result.advice:
+        return ""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in result.advice)
+    return f'<ul class="reasons inconclusive">{lines}</ul>'
 
 
 def _tiles(groups: Iterable[CheckGroup]) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text as RichText
 
 from idverify.presentation import _texts
 from idverify.presentation.holder import holder_lines
-from idverify.presentation.wording import check_title, decision_reason, grouped, outcome, rate_in_words
+from idverify.presentation.wording import check_title, decision_reason, grouped, outcome, printable, rate_in_words
 from idverify.presentation.wording import status as status_text
 from idverify.presentation.wording import subject as subject_text
 from idverify.report import CheckStatus
@@ -78,8 +78,11 @@ def _verdict(result: VerificationResult) -> Padding:
 def _reasons(result: VerificationResult) -> Iterator[RenderableType]:
     for code in result.decision.reasons:
         words = decision_reason(code, result.report.checks)
-        yield RichText.assemble(("▌ ", _BANNER[result.decision.outcome.value].split()[-1]), words.vi)
-        yield RichText.assemble(("▌ ", _BANNER[result.decision.outcome.value].split()[-1]), (words.en, "dim"))
+        mark = ("▌ ", _BANNER[result.decision.outcome.value].split()[-1])
+        yield RichText.assemble(mark, printable(words.vi))
+        yield RichText.assemble(mark, (printable(words.en), "dim"))
+    for line in result.advice:
+        yield RichText.assemble(("▌ ", "cyan"), printable(line))
 
 
 def _checks(result: VerificationResult) -> Table:
@@ -99,10 +102,8 @@ def _checks(result: VerificationResult) -> Table:
             if row.status is not CheckStatus.SUCCESSFUL:
                 why = RichText.assemble((f"{status_text(row.status).vi}. ", colour), why)
             if row.subjects:
-                why.append(
-                    " [" + ", ".join(subject_text(s).vi if s in _texts.SUBJECTS else s for s in row.subjects) + "]",
-                    style="cyan",
-                )
+                about = ", ".join(subject_text(s).vi if s in _texts.SUBJECTS else s for s in row.subjects)
+                why.append(f" [{printable(about)}]", style="cyan")
             why.append("\n" + said.en, style="dim")
             table.add_row(RichText(_SIGN[row.status], style=colour), what, why)
     return table
@@ -128,7 +129,7 @@ def _holder(result: VerificationResult) -> Table | None:
     table.add_column(style="dim")
     table.add_column()
     for line in holder_lines(result.holder.reveal()):
-        value = RichText(line.value, style="bold" if line.key in ("name", "number") else "")
+        value = RichText(printable(line.value), style="bold" if line.key in ("name", "number") else "")
         table.add_row(f"{line.label.vi} · {line.label.en}", value)
     return table
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ __all__ = [
     "grouped",
     "outcome",
     "phase",
+    "printable",
     "rate_in_words",
     "reason",
     "status",
@@ -37,8 +39,17 @@ _CONCERN = (
     CheckStatus.NOT_SUPPORTED,
     CheckStatus.SUCCESSFUL,
 )
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _UNREAD = (Reason.NOT_READ, Reason.ACCESS_REFUSED, Reason.FILE_ABSENT)
 _NOT_ASKED = (Reason.NOT_REQUESTED, Reason.NOT_OFFERED, Reason.NOT_IMPLEMENTED)
+
+
+def printable(text: str) -> str:
+    """Foreign text that drives no terminal and hides nothing: controls, direction marks and surrogates are replaced."""
+    return "".join(
+        " " if c in "\n\r\t" else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _UNPRINTABLE else c
+        for c in text
+    )
 
 
 def status(value: CheckStatus) -> Text:
