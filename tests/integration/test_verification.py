@@ -144,7 +144,11 @@ def test_a_report_names_every_fault_of_a_card_not_only_the_first() -> None:
 
 def test_an_expired_card_is_for_review() -> None:
     holder = genuine().holder
-    late = AT if holder.date_of_expiry is None else datetime.combine(holder.date_of_expiry, AT.timetz()) + timedelta(days=2)
+    late = (
+        AT
+        if holder.date_of_expiry is None
+        else datetime.combine(holder.date_of_expiry, AT.timetz()) + timedelta(days=2)
+    )
     if holder.date_of_expiry is None:
         pytest.fail("the invented holder of seed 20 should have a card that expires")
     result = run(genuine().fresh(), at=late)
