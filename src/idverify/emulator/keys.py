@@ -10,16 +10,18 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec as pyca_ec
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
+from idverify import _tlv
 from idverify._tlv import encode as tlv
 from idverify.crypto import curves, ec
 from idverify.emulator import _der
 from idverify.emulator._random import Rng, Seed, SeededRandom, draw_scalar
-from idverify.errors import ConfigurationError, UnsupportedAlgorithmError
+from idverify.errors import ConfigurationError, MalformedDataError, UnsupportedAlgorithmError
 from idverify.oids import DomainParameters, Hash, Signature
 
 HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
@@ -70,16 +72,22 @@ class EcKey:
 
     @classmethod
     def from_pkcs8(cls, der: bytes) -> Self:
-        """A pair from PKCS #8 or SEC 1 DER, named curve.
+        """A pair from PKCS #8 (RFC 5958) or SEC 1 DER, named curve or explicit parameters.
 
         Raises:
             ConfigurationError: no such key.
         """
-        key = _load_private(der)
-        if not isinstance(key, pyca_ec.EllipticCurvePrivateKey):
-            raise ConfigurationError("expected an elliptic-curve private key")
-        name = {c.primitive.name: c for c in curves.CURVES if c.primitive is not None}
-        return cls.of(name[key.curve.name], key.private_numbers().private_value)
+        try:
+            outer = _tlv.parse(der, 0x30, what="private key").children()
+            parameters = None
+            if outer[1].tag == 0x30:  # PKCS #8 around it
+                parameters = outer[1].children()[1]
+                outer = _tlv.parse(outer[2].value, 0x30, what="private key").children()
+            if parameters is None:
+                parameters = next(o for o in outer if o.tag == 0xA0).children()[0]
+            return cls.of(_curve(parameters), int.from_bytes(outer[1].value, "big"))
+        except (MalformedDataError, UnsupportedAlgorithmError, IndexError, StopIteration, ValueError) as error:
+            raise ConfigurationError("expected an elliptic-curve private key in DER") from error
 
     @property
     def public_bytes(self) -> bytes:
@@ -147,7 +155,10 @@ class RsaKey:
         Raises:
             ConfigurationError: no such key.
         """
-        key = _load_private(der)
+        try:
+            key = serialization.load_der_private_key(der, None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise ConfigurationError("expected an RSA private key in DER") from error
         if not isinstance(key, rsa.RSAPrivateKey):
             raise ConfigurationError("expected an RSA private key")
         numbers = key.private_numbers()
@@ -259,11 +270,16 @@ def mgf1(seed: bytes, size: int, hash_name: str) -> bytes:
     return out[:size]
 
 
-def _load_private(der: bytes) -> object:
-    try:
-        return serialization.load_der_private_key(der, None)
-    except (ValueError, TypeError) as error:
-        raise ConfigurationError("not a private key in DER") from error
+def _curve(parameters: _tlv.Tlv) -> curves.Curve:
+    """The curve of an ECParameters: an object identifier, or every number spelled out (RFC 3279 §2.3.5)."""
+    if parameters.tag == 0x06:
+        return next(c for c in curves.CURVES if _der.oid(c.oid) == parameters.raw)
+    _, field_id, coefficients, base, order = parameters.children()[:5]
+    size = (len(base.value) - 1) // 2
+    a, b = coefficients.children()[:2]
+    numbers = (field_id.children()[1].value, a.value, b.value, base.value[1 : 1 + size], base.value[1 + size :])
+    p, a_value, b_value, gx, gy = (int.from_bytes(v, "big") for v in numbers)
+    return curves.from_explicit(p=p, a=a_value, b=b_value, gx=gx, gy=gy, n=int.from_bytes(order.value, "big"))
 
 
 @functools.lru_cache(maxsize=64)

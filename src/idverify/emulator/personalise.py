@@ -27,6 +27,7 @@ from idverify.chip.lds.security_infos import (
     TerminalAuthenticationInfo,
 )
 from idverify.crypto import dh
+from idverify.crypto.block import Cipher
 from idverify.emulator import _der
 from idverify.emulator._random import Rng, Seed, SeededRandom
 from idverify.emulator.active_auth import ActiveAuthKey
@@ -288,7 +289,8 @@ class _Maker:
     def _chip_auth(self, spec: ChipAuthSpec, number: int) -> ChipAuthKey:
         key_id = spec.key_id if self.quirks.ca_key_id is None else self.quirks.ca_key_id
         key = chip_auth_key(spec.kind, self.seed, "ca", str(number))
-        return ChipAuthKey(key, spec.cipher, key_id, spec.version)
+        cipher = spec.cipher if self.quirks.ca_info else Cipher.DES3  # what a terminal takes for granted
+        return ChipAuthKey(key, cipher, key_id, spec.version)
 
     def _files(self, holder: Holder, image: CardImage, cv_pki: TestCvPki) -> dict[FileId, bytes]:
         profile, quirks = self.profile, self.quirks

@@ -46,7 +46,7 @@ class Quirks:
     Chip and active authentication:
         aa_trailer, aa_smaller, aa_der, aa_strip_zeros: see :class:`~idverify.emulator.active_auth.ActiveAuthKey`.
         aa_info: write an ActiveAuthenticationInfo for an EC key.
-        ca_info: write a ChipAuthenticationInfo; without it the protocol follows from the key.
+        ca_info: write a ChipAuthenticationInfo; without it the chip does what early ones did: 3DES.
         ca_key_id: identifier of the chip authentication key; None for none.
         ca_keeps_old_keys: chip authentication answers 9000, and the old keys stay in force.
         ca_other_key: chip authentication runs with a key that is not the one of DG14.

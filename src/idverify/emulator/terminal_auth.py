@@ -23,7 +23,7 @@ from idverify.emulator._apdu import (
 )
 from idverify.emulator.keys import HASHES, digest
 from idverify.errors import MalformedDataError, UnsupportedAlgorithmError
-from idverify.oids import SecurityProtocol
+from idverify.oids import Bsi, SecurityProtocol
 
 ROLE_CVCA: Final = 0xC0
 ROLE_DV_DOMESTIC: Final = 0x80
@@ -136,6 +136,7 @@ class CvCertificate:
     holder: str
     key: CvKey
     rights: int
+    inspection: bool
     effective: date
     expires: date
 
@@ -157,7 +158,8 @@ class CvCertificate:
             _reference(found.get(0x42, b"")),
             _reference(found.get(0x5F20, b"")),
             CvKey.parse(unique_objects(found.get(0x7F49, b"")), inherited),
-            rights[-1] & 0x3F | rights[0] & _ROLE_MASK,
+            rights[-1] & ~_ROLE_MASK | rights[0] & _ROLE_MASK,
+            dotted(template.get(0x06, b"")) == Bsi.ROLE_INSPECTION_SYSTEM,
             _date(found.get(0x5F25, b"")),
             _date(found.get(0x5F24, b"")),
         )
@@ -268,7 +270,7 @@ class TerminalSession:
         certificate, rights = self._terminal
         if not certificate.key.verify(chip_name + challenge + terminal_key + self.auxiliary, signature):
             raise Refusal(SW_WRONG)
-        self.rights = rights & 0x3F
+        self.rights = rights & ~_ROLE_MASK if certificate.inspection else 0
 
     def may_read(self, file: FileId) -> bool:
         """Whether the effective authorisation covers a guarded file."""
