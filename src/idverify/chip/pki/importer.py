@@ -275,7 +275,7 @@ class Importer:
             if number >= MAX_FILES:
                 self._problem(path.name, ProblemReason.TOO_LARGE)
                 break
-            if not file.name.startswith("."):
+            if not file.name.startswith(".") and file.suffix != ".json":
                 found += self._add_file(file, pin_signers=pin_signers)
         if not found:
             self._problem(path.name, ProblemReason.UNKNOWN_FORMAT)
@@ -497,10 +497,13 @@ def update(
     *,
     roots: Iterable[Certificate] = (),
     allow_unverified: bool = False,
+    pin_signers: bool | None = None,
     at: datetime | None = None,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> ImportResult:
     """Add ``sources`` to the store at ``path`` (made where there is none): whole or not at all.
+
+    ``pin_signers`` is that of :meth:`Importer.add_path`, the other arguments those of :class:`Importer`.
 
     Raises:
         TrustStoreError: the store cannot be read or written.
@@ -513,7 +516,7 @@ def update(
         base = TrustStore.open(target) if target.exists() else None
         importer = Importer(base, roots=roots, allow_unverified=allow_unverified, at=at, on_progress=on_progress)
         for source in sources:
-            importer.add_path(source)
+            importer.add_path(source, pin_signers=pin_signers)
         result = importer.result()
         if result.added:
             importer.builder.write(target)

@@ -9,6 +9,7 @@ from typing import Final
 
 from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.crl import RevocationList, RevokedCertificate
+from idverify.chip.pki.names import Name
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.errors import IdVerifyError
 from idverify.report import CheckStatus, Reason
@@ -61,10 +62,9 @@ def check(
 
 
 def _check_one(certificate: Certificate, trust: TrustStore, at: datetime, max_age: timedelta | None) -> Revocation:
-    try:
-        lists = trust.revocation_lists(certificate.issuer)
-    except IdVerifyError:
-        lists = ()
+    lists = trust.revocation_lists(certificate.issuer)
+    if not lists and trust.has_revocation_lists:
+        lists = tuple(crl for name in _later_names(certificate, trust) for crl in trust.revocation_lists(name))
     if not lists:
         return Revocation(CheckStatus.NOT_PERFORMED, Reason.NO_CRL)
     verified = [crl for crl in lists if _verified(crl, trust)]
@@ -92,6 +92,17 @@ def fresh(crl: RevocationList, at: datetime, max_age: timedelta | None = None) -
         oldest = crl.this_update + max_age
         limit = oldest if limit is None else min(limit, oldest)
     return limit is not None and at <= limit
+
+
+def _later_names(certificate: Certificate, trust: TrustStore) -> Sequence[Name]:
+    """Names that the issuer took later, as link certificates tell (ICAO 9303-12 §7.2 and appendix D.3)."""
+    names = [certificate.issuer]
+    links = [c.certificate for c in trust.candidates(certificate.issuer) if not c.certificate.names_itself]
+    for _ in links:
+        for link in links:
+            if any(n.matches(link.issuer) for n in names) and not any(n.matches(link.subject) for n in names):
+                names.append(link.subject)
+    return names[1:]
 
 
 def _verified(crl: RevocationList, trust: TrustStore) -> bool:

@@ -7,7 +7,9 @@ decoded when they are asked for. A :class:`TrustStoreBuilder` collects the next 
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -294,6 +296,14 @@ class TrustStore:
         numbers = self._file.find("keys", store_file.fold_key_id(key_id))
         return tuple(self._certificate(n) for n in numbers if self._file.kind(n) in kinds)
 
+    @functools.cached_property
+    def has_revocation_lists(self) -> bool:
+        """Whether there is any CRL in the store."""
+        for number in reversed(range(self._file.count)):  # entries lie in the order of their kinds
+            if self._file.kind(number) <= EntryKind.CRL:
+                return self._file.kind(number) == EntryKind.CRL
+        return False
+
     def revocation_lists(self, issuer: Name) -> tuple[RevocationList, ...]:
         """The CRLs of that issuer, none of them verified yet."""
         from idverify.chip.pki.crl import RevocationList
@@ -481,6 +491,35 @@ def is_store(path: Path) -> bool:
             return file.read(len(store_file.MAGIC)) == store_file.MAGIC
     except OSError:
         return False
+
+
+def export(store: TrustStore, directory: str | Path) -> int:
+    """Write every entry as a file of its own, with an ``index.json`` of what is known of each.
+
+    Certificates become ``CC-kind-fingerprint.cer``, lists ``.crl`` and ``.dl``. What is written can be imported again;
+    why an entry is trusted is then the operator's word.
+
+    Returns:
+        the number of entries.
+
+    Raises:
+        TrustStoreError: the directory cannot be written.
+    """
+    target = Path(directory)
+    index = []
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for entry in store.entries():
+            suffix = {EntryKind.CRL: "crl", EntryKind.DEVIATION_LIST: "dl"}.get(entry.kind, "cer")
+            kind = entry.kind.name.lower().replace("_", "-")
+            name = f"{entry.country or 'XX'}-{kind}-{entry.fingerprint.hex()[:32]}.{suffix}"
+            (target / name).write_bytes(entry.data)
+            index.append({"file": name, "kind": kind, "sha256": entry.fingerprint.hex(), **entry.provenance.to_dict()})
+        listing = json.dumps({"id": store.id, "entries": index}, indent=1, ensure_ascii=False)
+        (target / "index.json").write_text(listing + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TrustStoreError(f"cannot export to {target.name}: {error.strerror}") from error
+    return len(index)
 
 
 def certificates_of(entries: Iterable[TrustEntry]) -> Sequence[Certificate]:

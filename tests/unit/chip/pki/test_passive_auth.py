@@ -496,6 +496,17 @@ CASES = [
         {REVOKED: (FAILED, Reason.REVOKED)},
     ),
     Case(
+        "list under the name that the CSCA took later",
+        lambda: document(PKI),
+        lambda: store(PKI.csca, RENAMED, LINK_RENAMED, crls=(PKI.crl([PKI.dsc.serial], issuer=RENAMED),)),
+        {REVOKED: (FAILED, Reason.REVOKED)},
+    ),
+    Case(
+        "list of another CSCA of the country without link",
+        lambda: document(PKI),
+        lambda: store(PKI.csca, RENAMED, crls=(PKI.crl([PKI.dsc.serial], issuer=RENAMED),)),
+    ),
+    Case(
         "list of a CSCA that may not sign lists",
         signed_by(lambda: PKI.issue_dsc(9, issuer=NO_CRL_SIGN)),
         lambda: store(NO_CRL_SIGN, crls=(PKI.crl(issuer=NO_CRL_SIGN),)),

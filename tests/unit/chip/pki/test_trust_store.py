@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 import textwrap
@@ -16,7 +18,7 @@ from tests.shared import shared
 from idverify.chip.pki import store_file
 from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.crl import RevocationList
-from idverify.chip.pki.trust_store import Anchor, EntryKind, Provenance, TrustStore, TrustStoreBuilder, is_store
+from idverify.chip.pki.trust_store import Anchor, EntryKind, Provenance, TrustStore, TrustStoreBuilder, export, is_store
 from idverify.emulator.pki import TestPki
 from idverify.errors import IdVerifyError, MalformedDataError, TrustStoreError
 
@@ -117,6 +119,24 @@ def test_differences_and_removal() -> None:
     difference = old.difference(change.build())
     assert [e.data for e in difference.added] == [CSCAS[4].der]
     assert [e.data for e in difference.removed] == [CSCAS[0].der]
+
+
+def test_an_export_can_be_imported_again(tmp_path: Path) -> None:
+    store = TrustStoreBuilder(builder().build())
+    store.remove(hashlib.sha256(b"\x30\x00").digest())
+    whole = store.build()
+    assert export(whole, tmp_path / "out") == 8
+    index = json.loads((tmp_path / "out" / "index.json").read_text())
+    assert index["id"] == whole.id
+    assert {e["kind"] for e in index["entries"]} == {"csca", "document-signer", "pinned-signer", "crl"}
+    assert all(
+        hashlib.sha256((tmp_path / "out" / e["file"]).read_bytes()).hexdigest() == e["sha256"] for e in index["entries"]
+    )
+    again = TrustStore.load([tmp_path / "out"])
+    assert {e.data for e in again.entries()} == {e.data for e in whole.entries()}
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(TrustStoreError):
+        export(whole, tmp_path / "file" / "out")
 
 
 def test_an_empty_store_opens_and_finds_nothing(tmp_path: Path) -> None:
