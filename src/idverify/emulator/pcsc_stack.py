@@ -172,9 +172,10 @@ class VirtualReaderStack:
             TransportTimeout: PC/SC does not see the card.
             TransportError: a card of another process is in the reader.
         """
-        state = self.state(slot)
-        if state is not None and state.present:
-            raise TransportError(f"the virtual reader {slot} holds a card already")
+        try:
+            self.wait_present(slot, present=False, timeout=4 * _POLL_SECONDS)  # one just taken out is seen for a moment
+        except TransportTimeout:
+            raise TransportError(f"the virtual reader {slot} holds a card already") from None
         server = VpcdServer(card, DEFAULT_HOST, DEFAULT_PORT + slot).start()
         try:
             self._wait_seated(server, slot)

@@ -15,7 +15,7 @@ from idverify.chip.lds.dg1 import DG1
 from idverify.chip.lds.dg2 import DG2
 from idverify.chip.lds.dg15 import DG15
 from idverify.chip.lds.files import FileId
-from idverify.chip.lds.images import sniff
+from idverify.chip.lds.images import ImageFormat, sniff
 from idverify.chip.lds.iso19794_5 import FaceImage, FeaturePoint
 from idverify.chip.lds.security_infos import (
     ActiveAuthenticationInfo,
@@ -323,7 +323,7 @@ class _Maker:
     def _dg2(self) -> bytes:
         quirks = self.quirks
         picture = self._portrait if self._portrait is not None else default_portrait()
-        if sniff(picture) is None:
+        if sniff(picture) not in (ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K):
             picture = chip_portrait(picture)
         width, height = image_size(picture)
         points = tuple(FeaturePoint(1, 0x30 + n % 16, 40 + 5 * n, 80 + 3 * n) for n in range(quirks.feature_points))
