@@ -29,7 +29,8 @@ Every exception that leaves a public call is one of these, whatever the bytes fr
     ├── AuditError                           the audit log cannot be written, or its chain is broken
     ├── ModelError                           a model file is missing, altered or of another shape
     └── BiometricError                       a sample that cannot be used
-        └── NoFaceError                      no face in the picture
+        ├── NoFaceError                      no face in the picture
+        └── NoFingerError                    no finger in the picture
 
 A check that ran and failed is no exception but a :class:`idverify.report.CheckResult`.
 Messages say what was expected, what came and what to do; they never hold data of the document holder.
@@ -171,3 +172,7 @@ class BiometricError(IdVerifyError):
 
 class NoFaceError(BiometricError):
     """There is no face in the picture."""
+
+
+class NoFingerError(BiometricError):
+    """There is no finger in the picture, or too little of it."""

@@ -12,7 +12,9 @@ from idverify.errors import ModelError
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-TASKS = frozenset({"face-detection", "face-embedding", "face-pad", "face-pose", "face-landmarks"})
+TASKS = frozenset(
+    {"face-detection", "face-embedding", "face-pad", "face-pose", "face-landmarks", "finger-minutiae"}
+)
 LAYOUTS = frozenset({"NCHW", "NHWC"})
 DTYPES = frozenset({"float32", "uint8", "int64"})
 
@@ -40,10 +42,11 @@ class ModelCard:
         license_file: file in ``LICENSES/``.
         source: the registry package and version that the weights come from.
         training_data: what is known and unknown about the training data and its rights, in plain words.
-        task: one of ``face-detection``, ``face-embedding``, ``face-pad``, ``face-pose``, ``face-landmarks``.
+        task: one of ``face-detection``, ``face-embedding``, ``face-pad``, ``face-pose``, ``face-landmarks``,
+            ``finger-minutiae``.
         input_layout: ``NCHW`` or ``NHWC``.
         input_size: width and height in pixels; (0, 0) where free.
-        channel_order: ``RGB`` or ``BGR``.
+        channel_order: ``RGB``, ``BGR``, or ``GREY`` for one channel (mean and std then repeat the same value).
         mean: subtracted from each channel (in channel order), on the scale 0 … 255.
         std: divides each channel after that.
         output_dim: length of the embedding; 0 where the task has none.
@@ -104,7 +107,7 @@ class ModelCard:
             task=reader.choice("task", TASKS),
             input_layout=reader.choice("input_layout", LAYOUTS),
             input_size=reader.size("input_size"),
-            channel_order=reader.choice("channel_order", frozenset({"RGB", "BGR"})),
+            channel_order=reader.choice("channel_order", frozenset({"RGB", "BGR", "GREY"})),
             mean=reader.triple("mean"),
             std=reader.triple("std"),
             output_dim=reader.integer("output_dim"),
