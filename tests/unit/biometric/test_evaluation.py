@@ -182,19 +182,21 @@ def test_calibration_needs_people(folder: Path, matcher: FaceMatcher) -> None:
 
 
 @pytest.mark.slow
-def test_accuracy_on_labeled_faces_in_the_wild() -> None:
-    """The figures that docs/models.md gives, on folds 1 and 2; no other fold is looked at."""
+def test_accuracy_on_labeled_faces_in_the_wild(tmp_path: Path) -> None:
+    """The first fold alone: every two of 807 pictures. docs/models.md has the figures of both development folds."""
     folder = shared("faces/lfw_dev")
-    found = evaluate_faces(folder / "pairs.txt", folder / "images", all_pairs=True, matcher=FaceMatcher(threads=2))
-    assert found.images == 1583
+    lines = (folder / "pairs.txt").read_text(encoding="utf-8").splitlines()
+    first = tmp_path / "pairs.txt"
+    first.write_text("\n".join(["1\t300", *lines[1:601]]), encoding="utf-8")
+    found = evaluate_faces(first, folder / "images", all_pairs=True, matcher=FaceMatcher(threads=2))
+    assert (found.images, found.genuine, found.impostor) == (807, 931, 324_290)
     assert found.fte == 0.0
-    assert found.accuracy_mean >= 0.996
-    assert found.eer <= 0.0035
-    assert found.fnmr_at_fmr["0.001"] <= 0.0050
-    assert found.fnmr_at_fmr["0.0001"] <= 0.0100
-    assert found.fnmr_at_fmr["0.00001"] <= 0.0190
+    assert found.accuracy_mean >= 0.995
+    assert found.eer <= 0.004
+    assert set(found.fnmr_at_fmr) == {"0.01", "0.001", "0.0001"}
+    assert found.fnmr_at_fmr["0.001"] <= 0.005
+    assert found.fnmr_at_fmr["0.0001"] <= 0.009
     table = FaceMatcher().calibration
     assert table is not None
-    assert found.impostor == table.impostor
     for key, fmr in (("0.001", 1e-3), ("0.0001", 1e-4)):
-        assert found.threshold_at_fmr[key] == pytest.approx(table.threshold(fmr), abs=0.002)
+        assert found.threshold_at_fmr[key] == pytest.approx(table.threshold(fmr), abs=0.01)

@@ -120,7 +120,7 @@ def test_wrong_models_are_refused_before_anything_is_loaded() -> None:
 def test_embedding_does_not_need_the_exact_crop(matcher: FaceMatcher, templates: dict[str, FaceTemplate]) -> None:
     image = picture("live")
     framed = as_image(cv2.copyMakeBorder(image, 80, 10, 10, 120, cv2.BORDER_CONSTANT, value=(90, 90, 90)))
-    assert matcher.compare(matcher.template(framed), templates["live"]).value > 0.97
+    assert matcher.compare(matcher.template(framed), templates["live"]).value > 0.9
 
 
 def test_preparation_follows_the_card(matcher: FaceMatcher) -> None:

@@ -69,9 +69,9 @@ def test_curve_and_eer_against_brute_force(genuine: list[int], impostor: list[in
         fnmr = sum(g < threshold for g in genuine) / len(genuine)
         gaps.append((abs(fmr - fnmr), (fmr + fnmr) / 2))
     nearest = min(gap for gap, _ in gaps)
-    assert any(
-        math.isclose(equal_error_rate(genuine, impostor)[0], mean) for gap, mean in gaps if math.isclose(gap, nearest, abs_tol=1e-12)
-    )  # fmt: skip
+    candidates = [mean for gap, mean in gaps if math.isclose(gap, nearest, abs_tol=1e-12)]
+    found = equal_error_rate(genuine, impostor)[0]
+    assert any(math.isclose(found, mean, abs_tol=1e-12) for mean in candidates)
 
 
 @pytest.mark.parametrize(("genuine", "impostor"), [([], [1.0]), ([1.0], []), ([math.nan], [1.0]), ([1.0], [math.inf])])

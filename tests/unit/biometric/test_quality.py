@@ -40,7 +40,7 @@ def test_good_photographs_are_good(matcher: FaceMatcher) -> None:
             QualityMeasure.OVER_EXPOSURE,
             "less-light",
         ),
-        (lambda x: (x // 12 + 100).astype(np.uint8), QualityMeasure.DYNAMIC_RANGE, "more-light"),
+        (lambda x: (x // 8 + 100).astype(np.uint8), QualityMeasure.DYNAMIC_RANGE, "more-light"),
         (
             lambda x: cv2.resize(x, (144, 192), interpolation=cv2.INTER_AREA),
             QualityMeasure.INTER_EYE_DISTANCE,
@@ -91,7 +91,7 @@ def test_roll_is_the_turn_of_the_picture(matcher: FaceMatcher, degrees: int) -> 
     image = picture("portrait")
     turned = cv2.warpAffine(image, cv2.getRotationMatrix2D((240, 270), -degrees, 1.0), (480, 640))
     expected = raw(matcher, image, QualityMeasure.ROLL) + degrees
-    assert raw(matcher, as_image(turned), QualityMeasure.ROLL) == pytest.approx(expected, abs=3)
+    assert raw(matcher, as_image(turned), QualityMeasure.ROLL) == pytest.approx(expected, abs=6)
 
 
 def turned_face(yaw: float, pitch: float) -> np.ndarray:

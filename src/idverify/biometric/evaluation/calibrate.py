@@ -8,13 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from idverify.biometric.calibration import CalibrationPoint, CalibrationTable
-from idverify.biometric.evaluation.face import all_pair_scores, embed_files, people
+from idverify.biometric.evaluation.face import MIN_FALSE_MATCHES, all_pair_scores, embed_files, people
 from idverify.biometric.evaluation.metrics import fmr_at, fnmr_at, subject_bootstrap, threshold_at_fmr
 from idverify.biometric.face.matcher import FaceMatcher
 from idverify.errors import ConfigurationError
-
-MIN_FALSE_MATCHES = 10
-"""Impostor comparisons that must lie above the last point of a table."""
 
 _MANTISSAS = (5.0, 2.0, 1.0)
 

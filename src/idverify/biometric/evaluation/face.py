@@ -32,6 +32,9 @@ from idverify.biometric.face.matcher import FaceMatcher
 from idverify.errors import BiometricError, ConfigurationError
 
 MAX_PAIRS_BYTES = 64 * 1024 * 1024
+MIN_FALSE_MATCHES = 10
+"""Impostor comparisons that must be able to pass before a rate below 0.001 is reported, or calibrated."""
+
 FMR_LEVELS = (0.01, 0.001, 0.0001, 0.00001, 0.000001)
 _NAME = re.compile(r"[^/\\\x00]{1,200}")
 _FAILED = -1.0
@@ -72,8 +75,8 @@ class FaceEvaluation:
         accuracy_mean: mean accuracy over the folds of the pairs file.
         accuracy_std: standard error's numerator: the standard deviation over the folds (of the sample).
         eer: equal error rate.
-        fnmr_at_fmr: FNMR by FMR, as decimal text; ``0.01`` and ``0.001`` always, smaller ones where at least one
-            impostor comparison may pass.
+        fnmr_at_fmr: FNMR by FMR, as decimal text; ``0.01`` and ``0.001`` always, smaller ones where at least ten
+            impostor comparisons may pass.
         fnmr_interval: 95 % interval of each, comparisons taken as independent.
         threshold_at_fmr: the thresholds.
         fte: share of pictures without a template (failure to enrol).
@@ -203,7 +206,7 @@ def evaluate_faces(
 def _summary(
     model: str, genuine: Scores, impostor: Scores, accuracy: tuple[float, float], fte: float, times: Sequence[float]
 ) -> FaceEvaluation:
-    levels = [f for f in FMR_LEVELS if f >= 0.001 or f * len(impostor) >= 1]
+    levels = [f for f in FMR_LEVELS if f >= 0.001 or f * len(impostor) >= MIN_FALSE_MATCHES]
     thresholds = {_decimal(f): threshold_at_fmr(impostor, f) for f in levels}
     missed = {k: round(fnmr_at(genuine, t) * len(genuine)) for k, t in thresholds.items()}
     return FaceEvaluation(
