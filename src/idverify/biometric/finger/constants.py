@@ -73,7 +73,7 @@ COMPATIBLE_DISTANCE: Final = 0.0277
 """[measured] weight of squared differences of distance; half value at 5 px, the μ of [LSA-R]'s first sigmoid."""
 COMPATIBLE_DIRECTION: Final = 20.0
 """[measured] weight of 1 - cos of differences of direction; half value at 15°, the μ of the second and third."""
-MIN_SUPPORT: Final = 0.07
+MIN_SUPPORT: Final = 0.065
 """[measured] pairs of templates whose best-supported seed has less are told apart without the second stage."""
 EARLY_SCALE: Final = 0.01
 """[measured] keeps scores of the first stage below those of the second."""
@@ -95,5 +95,31 @@ OVERLAP_SUPPORT: Final = 1.0
 """[measured] how much minutia score is enough."""
 PRIOR: Final = 3.0
 """[measured] minutia score added to the overlap, so that two minutiae alone prove nothing."""
-SCORE_GAIN: Final = 4.0
-"""Scale of the similarity: ``value = 1 - exp(-SCORE_GAIN * s ** (1/3))`` of the raw product s."""
+
+# ---- foreground
+BLOCK: Final = 12
+"""[measured] side of a block, a little more than a ridge period."""
+SURROUND: Final = 25
+"""[measured] width of the surroundings that a pixel is compared with, two to three ridge periods."""
+MIN_CONTRAST: Final = 6.0
+"""[measured] least ridge contrast in grey levels; sensor noise lies below 4."""
+CONTRAST_SHARE: Final = 0.25
+"""[measured] least contrast of a block against the strongest of the picture."""
+MIN_BLOCKS: Final = 12
+"""[measured] smaller islands are dust."""
+
+# ---- quality
+SURE: Final = 0.5
+"""[measured] score of a sure minutia."""
+SURE_COUNT: Final = 15.0
+"""[measured] number of sure minutiae at which their part of the quality is 63 %."""
+WIDE_AREA: Final = 60.0
+"""[measured] ridge area in mm² at which its part of the quality is 63 %."""
+FULL_SURENESS: Final = 0.75
+"""[measured] mean score of a clean print."""
+GOOD_QUALITY: Final = 50
+LOW_SURENESS: Final = 0.6
+SMALL_AREA: Final = 80.0
+FAINT_CONTRAST: Final = 25.0
+OFF_CENTRE: Final = 0.17
+"""[measured] limits of the advice."""

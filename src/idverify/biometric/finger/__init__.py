@@ -1,0 +1,1 @@
+"""Fingers: minutiae from pictures (LEADER), templates (Minutia Cylinder-Code), comparison, records, quality."""
