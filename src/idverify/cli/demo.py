@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from idverify.emulator.card import Card
 
 
+_LOCK_SECONDS = 10.0
+"""How long to wait for another process that uses the virtual readers."""
+
+
 class Way(enum.StrEnum):
     """How the demo's card is reached."""
 
