@@ -305,6 +305,7 @@ def test_refused_le(citizen: Card, status: int, answer: str) -> None:
     [
         ("warn", CCCD_CARD_ACCESS[-4:].hex() + "6282"),
         ("short", CCCD_CARD_ACCESS[-4:].hex() + "9000"),
+        ("exact", "6c04"),
         ("refuse", "6b00"),
     ],
 )

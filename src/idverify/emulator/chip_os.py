@@ -231,8 +231,10 @@ class ChipOs:
             raise Refusal(SW_WRONG_OFFSET)
         data = content[offset : offset + min(le, room)]
         beyond = offset + le > len(content) and not command.any_le and command.ins == 0xB0
-        if beyond and self.quirks.end_of_file == "refuse":
-            raise Refusal(SW_WRONG_OFFSET)
+        if beyond and self.quirks.end_of_file in ("exact", "refuse"):
+            left = len(content) - offset
+            exact = 0x6C00 | left if left < 0x100 else SW_WRONG_LENGTH
+            raise Refusal(exact if self.quirks.end_of_file == "exact" else SW_WRONG_OFFSET)
         ended = beyond and offset + len(data) == len(content) and self.quirks.end_of_file == "warn"
         return data, SW_END_OF_FILE if ended else SW_OK
 

@@ -25,7 +25,8 @@ class Quirks:
         responses: ``direct``; ``get-response`` announces every response with 61xx; ``wrong-length`` answers 6Cxx to
             any Le but the exact one, and 61xx where the command had data (T=0).
         endless_get_response: GET RESPONSE never comes to an end.
-        end_of_file: what reading beyond the end answers: data and 6282, data and 9000, or 6B00 without data.
+        end_of_file: what reading beyond the end answers: ``warn`` data and 6282, ``short`` data and 9000, ``exact``
+            6Cxx with what is left (6700 above 255), ``refuse`` 6B00.
         sfi_reading: READ BINARY with a short identifier is understood.
         command_chaining: chained commands are understood.
         statuses: status word for single files, instead of their content.
@@ -76,7 +77,7 @@ class Quirks:
     max_response: int | None = None
     responses: Literal["direct", "get-response", "wrong-length"] = "direct"
     endless_get_response: bool = False
-    end_of_file: Literal["warn", "short", "refuse"] = "warn"
+    end_of_file: Literal["warn", "short", "exact", "refuse"] = "warn"
     sfi_reading: bool = True
     command_chaining: bool = True
     statuses: Mapping[FileId, int] = field(default_factory=lambda: MappingProxyType({}))
