@@ -18,13 +18,11 @@ from idverify.chip.iso7816.apdu import CardChannel
 from idverify.chip.iso7816.channel import ChannelStack, FileChannel, Link, SecureChannel
 from idverify.chip.iso7816.filesystem import FileReader, PartialFile
 from idverify.chip.iso7816.limits import REMEMBERED, LimitMemory
-from idverify.chip.lds.com import EfCom
 from idverify.chip.lds.files import FileId
-from idverify.chip.lds.sod import EfSod, SecurityObject
 from idverify.chip.opening import Opened, Opener
-from idverify.chip.pki.cms import SignedData
 from idverify.chip.proving import Prover
 from idverify.chip.reading import READ_ORDER, FileStats, Phase, Progress, ReadOptions, SessionStats
+from idverify.chip.signed_list import complete, listed_groups
 from idverify.chip.transport.base import CancelToken, Transport
 from idverify.errors import (
     AccessDeniedError,
@@ -40,7 +38,6 @@ from idverify.errors import (
     StatusWordError,
     TransportError,
     TransportTimeout,
-    UnsupportedAlgorithmError,
 )
 from idverify.report import CheckResult, Reason
 
@@ -116,7 +113,6 @@ class DocumentSession:
         self._opened: Opened | None = None
         self._files: dict[FileId, bytes] = {}
         self._unreadable: dict[FileId, Reason] = {}
-        self._partial: PartialFile | None = None
         self._last_progress: Progress | None = None
         self._milliseconds: dict[str, float] = {}
         self._file_stats: dict[FileId, FileStats] = {}
@@ -134,7 +130,6 @@ class DocumentSession:
         """Drop keys and passwords; what was read stays. The transport is not closed."""
         self._drop_channel()
         self._passwords = None
-        self._partial = None
 
     # ---- what is known ------------------------------------------------------------------------------------------
 
@@ -248,11 +243,10 @@ class DocumentSession:
         self._require_open()
         started, apdus = self._clock(), self._link.traffic.apdus
         with self._timed(Phase.READING_FILE), self._ending():
-            self._partial = PartialFile(file)
             self._tell(Progress(Phase.READING_FILE, file))
             partial = self._read_partial(file)
-        content = bytes(partial.data)
-        self._partial = None
+            content = bytes(partial.data)
+            content = complete(file, content, self._files, lambda count: self._beyond(file, content, count))
         self._files[file] = content
         self._unreadable.pop(file, None)
         self._file_stats[file] = FileStats(
@@ -299,16 +293,16 @@ class DocumentSession:
 
         The lists are not authenticated here: passive authentication compares them.
         """
-        found: set[FileId] = set()
-        with contextlib.suppress(KeyError, MalformedDataError):
-            found.update(EfCom.parse(self._files[FileId.COM]).data_groups)
-        with contextlib.suppress(KeyError, MalformedDataError, UnsupportedAlgorithmError):
-            found.update(FileId.data_group(n) for n in self._signed_hashes())
-        return frozenset(found) or frozenset({FileId.DG1, FileId.DG2, FileId.DG14, FileId.DG15})
+        return listed_groups(self._files)
 
-    def _signed_hashes(self) -> Mapping[int, bytes]:
-        sod = EfSod.parse(self._files[FileId.SOD])
-        return SecurityObject.parse(SignedData.parse(sod.cms, what="EF.SOD", allow_trailing=True).content).hashes
+    def _beyond(self, file: FileId, content: bytes, count: int) -> bytes:
+        if self._channel is None:
+            return b""
+        try:
+            return self._reader(self._channel).beyond(file, len(content), count)
+        except (SecureMessagingError, MalformedDataError):
+            self._drop_channel()
+            return b""
 
     def _try(self, file: FileId) -> None:
         if file in self._files or file in self._unreadable:
@@ -328,6 +322,15 @@ class DocumentSession:
                 raise
             self._unreadable[file] = Reason.NOT_READ
 
+    def _reader(self, channel: FileChannel, on_bytes: Callable[[PartialFile], None] | None = None) -> FileReader:
+        return FileReader(
+            channel,
+            self._limits,
+            max_file_size=self._options.max_file_size,
+            max_block=self._options.max_block,
+            on_bytes=on_bytes,
+        )
+
     def _read_partial(self, file: FileId) -> PartialFile:
         partial = PartialFile(file)
         refused_bare = 0
@@ -336,14 +339,7 @@ class DocumentSession:
             self._tell(Progress(Phase.READING_FILE, file, len(done.data), done.total))
 
         def action(channel: FileChannel) -> PartialFile:
-            reader = FileReader(
-                channel,
-                self._limits,
-                max_file_size=self._options.max_file_size,
-                max_block=self._options.max_block,
-                on_bytes=on_bytes,
-            )
-            return reader.read(file, partial=partial)
+            return self._reader(channel, on_bytes).read(file, partial=partial)
 
         while True:
             try:

@@ -14,7 +14,7 @@ from idverify.chip.iso7816.limits import LimitMemory
 from idverify.chip.lds.files import FileId
 from idverify.chip.session import DocumentSession, Phase, Progress, ReadOptions
 from idverify.chip.transport.memory import MAX_SHORT_APDU, MemoryTransport
-from idverify.emulator import Card, Fault, FaultKind, citizen_card, personalise, with_quirks
+from idverify.emulator import Card, Fault, FaultKind, Quirks, citizen_card, flip_byte, personalise, with_quirks
 from idverify.errors import (
     AccessDeniedError,
     ApplicationNotFoundError,
@@ -188,6 +188,30 @@ def test_without_ef_com_the_groups_of_the_sod_are_read(citizen: Card) -> None:
     with session_of(card) as session:
         session.open(can(card))
         assert set(READ) - {FileId.COM} <= set(session.read_all())
+
+
+@pytest.mark.parametrize("delta", [-8, -1, 1, 8])
+def test_a_wrong_declared_length_is_put_right_by_the_signed_hash(delta: int) -> None:
+    card = citizen_card(seed="delta", aa=None, quirks=Quirks(dg2_length_delta=delta))
+    with session_of(card) as session:
+        session.open(can(card))
+        session.read(FileId.SOD)
+        assert session.read(FileId.DG2) == card.files[FileId.DG2]
+    assert session.stats.files[FileId.DG2].ended_early is (delta > 0)
+
+
+def test_without_the_sod_the_declared_length_holds() -> None:
+    card = citizen_card(seed="delta", aa=None, quirks=Quirks(dg2_length_delta=-3))
+    with session_of(card) as session:
+        session.open(can(card))
+        assert session.read(FileId.DG2) == card.files[FileId.DG2][:-3]
+
+
+def test_an_altered_file_is_handed_out_as_it_is(citizen: Card) -> None:
+    card = flip_byte(citizen, FileId.DG13)
+    with session_of(card) as session:
+        session.open(can(card))
+        assert session.read_all()[FileId.DG13] == card.files[FileId.DG13] != citizen.files[FileId.DG13]
 
 
 # ---- access that fails ------------------------------------------------------------------------------------------

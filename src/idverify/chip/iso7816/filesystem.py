@@ -178,6 +178,14 @@ class FileReader:
             raise
         return partial
 
+    def beyond(self, file: FileId, offset: int, count: int) -> bytes:
+        """Up to ``count`` bytes that follow the declared end of the current file; empty where there are none."""
+        if offset <= MAX_EVEN_OFFSET:
+            block = self._command(offset >> 8, offset & 0xFF, count)
+        else:
+            block = self._odd(file, offset, count)
+        return block.data if block.sw in (status.OK, status.END_OF_FILE) else b""
+
     # ---- the first block ----------------------------------------------------------------------------------------
 
     def _start(self, partial: PartialFile, by_fid: bool) -> bool:
@@ -209,18 +217,23 @@ class FileReader:
         """The first block; where its length is refused, a smaller one, and the reason is worked out."""
         self._asked = HEADER_BYTES if self._limits.over_read is False else self.block()
         refused: list[int] = []
+        first_sw = 0
         while True:
             block = self._command(p1, p2, self._asked)
-            if block.sw != status.WRONG_LENGTH or self._asked <= HEADER_BYTES:
+            first_sw = first_sw or block.sw
+            if block.sw not in (status.WRONG_LENGTH, status.WRONG_OFFSET) or self._asked <= HEADER_BYTES:
                 break
             refused.append(self._asked)
+            if block.sw == status.WRONG_OFFSET:  # some say this where the file is shorter than Le
+                self._asked = HEADER_BYTES
+                continue
             self._asked = next((s for s in (MAX_SHORT_LE, 192, 128, 64) if s < self._asked), HEADER_BYTES)
             self._asked = min(self._asked, self._channel.max_response_data)
         if refused and block.data:
             total = self._declared(file, block)
             if total is not None and total < min(refused):
                 self._limits.over_read = False
-            elif total is not None:
+            elif total is not None and first_sw == status.WRONG_LENGTH:
                 self._limits.refuse_le(min(refused))
         return block
 
@@ -257,8 +270,13 @@ class FileReader:
             if partial.total is not None:
                 wanted = min(wanted, partial.total - offset)
             block = self._at(partial.file, offset, wanted)
+            while partial.total is None and block.sw == status.WRONG_OFFSET and wanted > 1:
+                wanted //= 2  # a file of unknown length on a card that refuses to read past the end
+                block = self._at(partial.file, offset, wanted)
             self._add(partial, block)
-            ended = block.end or (partial.total is None and len(block.data) < block.asked)
+            ended = block.end or (
+                partial.total is None and len(block.data) < block.asked and self._limits.over_read is not False
+            )
         if partial.total is None:
             _trim(partial)
         elif len(partial.data) < partial.total:

@@ -129,6 +129,15 @@ def test_a_card_that_refuses_to_read_past_the_end_gets_the_header_first() -> Non
     assert [c.le for c in card.log] == [8, 22]
 
 
+@pytest.mark.parametrize("size", [9, 36, 100, 300])
+def test_a_card_that_calls_reading_past_the_end_a_wrong_offset(size: int) -> None:
+    files = {FileId.CVCA: b"\x42\x05ABCDE" + bytes(size - 7), FileId.DG1: content(0x61, size)}
+    card = FileCard(files, over_read_sw=0x6B00)
+    reader, _, _ = opened(card)
+    for file in (FileId.DG1, FileId.CVCA):
+        assert bytes(reader.read(file).data) == files[file]
+
+
 def test_files_without_short_identifier_are_selected() -> None:
     card = FileCard({FileId.COM: content(0x60, 30), FileId.DG1: content(0x61, 95)}, sfi=False)
     reader, _, stack = opened(card)
