@@ -145,6 +145,8 @@ class Certificate:
             self.not_after: Final = _time(tbs["validity"]["not_after"])
             self._key: Final[bytes] = _asn1.raw(tbs["key"], what=what)
             self._algorithm: Final[bytes] = _asn1.raw(value["algorithm"], what=what)
+            if self._algorithm != _asn1.raw(tbs["signature"], what=what):  # RFC 5280 §4.1.1.2
+                raise MalformedDataError(f"{what}: the signed and the unsigned signature algorithm differ")
             bits = bytes(value["signature"].contents or b"")
             self._extensions: Final[dict[str, tuple[bool, bytes]]] = {}
             if _asn1.present(tbs["extensions"]):

@@ -37,9 +37,20 @@ class Deviation(enum.StrEnum):
     CERTIFICATE_UNREADABLE = "certificate-unreadable"
     CERTIFICATE_NOT_INCLUDED = "certificate-not-included"
     SEVERAL_SIGNERS = "several-signers"
+    SIGNER_VERSION = "signer-version"
+    DIGEST_NOT_LISTED = "digest-not-listed"
+    VERSION_INFO = "lds-version-info"
 
 
-NOT_STRICT: Final = frozenset({Deviation.VERSION, Deviation.TRAILING_BYTES})
+NOT_STRICT: Final = frozenset(
+    {
+        Deviation.VERSION,
+        Deviation.TRAILING_BYTES,
+        Deviation.SIGNER_VERSION,
+        Deviation.DIGEST_NOT_LISTED,
+        Deviation.VERSION_INFO,
+    }
+)
 """What a strict reader refuses although the signature verifies."""
 
 
@@ -231,6 +242,7 @@ class SignedData:
             if len(value["signers"]) > MAX_SIGNERS:
                 raise MalformedDataError(f"{what}: more than {MAX_SIGNERS} signers")
             signers = tuple(_signer(item, what) for item in value["signers"])
+            deviations += _signer_deviations(value, what)
         if len(signers) > 1:
             deviations.append(Deviation.SEVERAL_SIGNERS)
         return cls(version, content_type, content, tuple(certificates), crls, signers, tuple(deviations))
@@ -322,6 +334,21 @@ class SignedData:
             return (stored,)
         ordered = _tlv.encode(0x31, *members)
         return (stored,) if ordered == stored else (stored, ordered)
+
+
+def _signer_deviations(value: Any, what: str) -> list[Deviation]:
+    """RFC 5652 §5.3: a signer's version follows from its identifier; §5.1: its digest is among those listed."""
+    found = []
+    listed = {
+        _asn1.load(AlgorithmId, d, what=what).split(what)[0] for d in _members(value["digests"], MAX_SIGNERS, what)
+    }
+    for item in value["signers"]:
+        by_name = _asn1.raw(item["signer"], what=what)[:1] == b"\x30"
+        if int(item["version"].native) != (1 if by_name else 3):
+            found.append(Deviation.SIGNER_VERSION)
+        if item["digest"].split(what)[0] not in listed:
+            found.append(Deviation.DIGEST_NOT_LISTED)
+    return list(dict.fromkeys(found))
 
 
 def _members(value: Any, limit: int, what: str) -> list[bytes]:

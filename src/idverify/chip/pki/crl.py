@@ -127,6 +127,8 @@ class RevocationList:
         value = _asn1.load(_List, der, what=what)
         with _asn1.guard(what):
             tbs = value["tbs"]
+            if _asn1.raw(value["algorithm"], what=what) != _asn1.raw(tbs["signature"], what=what):  # RFC 5280 §5.1.1.2
+                raise MalformedDataError(f"{what}: the signed and the unsigned signature algorithm differ")
             revoked: dict[int, RevokedCertificate] = {}
             if _asn1.present(tbs["revoked"]):
                 if len(tbs["revoked"]) > MAX_REVOKED:

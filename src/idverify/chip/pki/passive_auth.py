@@ -15,8 +15,9 @@ from idverify import _tlv
 from idverify.chip.lds.com import EfCom
 from idverify.chip.lds.dg1 import DG1
 from idverify.chip.lds.files import DATA_GROUPS, FileId
+from idverify.chip.lds.security_infos import SecurityInfos
 from idverify.chip.lds.sod import EfSod, SecurityObject
-from idverify.chip.pki import countries, path, revocation
+from idverify.chip.pki import countries, path, profile, revocation
 from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.cms import NOT_STRICT, Deviation, SignedData, Verdict
 from idverify.chip.pki.deviations import Defect, KnownDeviation, find
@@ -34,13 +35,18 @@ class PassiveAuthOptions:
     """How strictly to judge.
 
     Attributes:
-        strict: refuse an EF.SOD that deviates from ICAO's profile outside its signed part: another CMS version than 3,
-            bytes behind the structure. Otherwise the deviation only stands in the evidence.
+        strict: refuse an EF.SOD that deviates from ICAO's profile although its signature verifies: another CMS version
+            than 3, a signer version that does not fit its identifier, a digest that is not listed, version information
+            that does not fit the security object's version, bytes behind the structure. Otherwise the deviation only
+            stands in the evidence.
+        profile: also judge whether the document signer's certificate has exactly the form of ICAO 9303-12 §7.1, as
+            ``pa.dsc.profile``.
         crl_max_age: how old a revocation list may be; None: until the list's own ``nextUpdate``.
         issued: when the document was issued, if known better than by the signing time in EF.SOD.
     """
 
     strict: bool = True
+    profile: bool = False
     crl_max_age: timedelta | None = None
     issued: datetime | None = None
 
@@ -95,8 +101,8 @@ def verify_document(
 
     Returns:
         a report with ``pa.sod.signature``, ``pa.dsc.chain``, ``pa.dsc.validity``, ``pa.dsc.revocation``, ``pa.dg.hash``
-        for every group that is signed or was read, ``pa.com-sod``, ``pa.issuer-mrz``, and ``pa.card-security`` where
-        EF.CardSecurity was read.
+        for every group that is signed or was read, ``pa.com-sod``, ``pa.issuer-mrz``, ``pa.card-security`` where
+        EF.CardSecurity was read, and ``pa.dsc.profile`` where the options ask for it.
 
     Raises:
         TrustStoreError: the trust store's file is damaged.
@@ -128,10 +134,12 @@ def examine(
         _com_sod(files, sod, missing),
         _issuer(files, found, missing),
     ]
+    if chosen.profile:
+        checks.append(_profile(found, sod))
     known = _known_deviations(files, sod, found, trust, chosen)
     checks = [_deviate(check, known) for check in checks]
     if FileId.CARD_SECURITY in files:
-        checks.append(verify_card_security(files[FileId.CARD_SECURITY], trust=trust, at=moment, options=chosen)[0])
+        checks.append(_card_security(files, trust, moment, chosen))
     report = VerificationReport(checks=tuple(checks), trust_store_id=trust.id, verified_at=moment)
     return PassiveAuthentication(report, sod.content, signer, found, known)
 
@@ -179,6 +187,26 @@ def verify_card_security(
     return _result(CheckId.CARD_SECURITY, valid.status, valid.reason, **evidence), signed.content
 
 
+def _card_security(
+    files: Mapping[FileId, bytes], trust: TrustStore, at: datetime, options: PassiveAuthOptions
+) -> CheckResult:
+    """EF.CardSecurity, and that it repeats EF.CardAccess: else the open file was changed (ICAO 9303-11 §9.2.11)."""
+    result, content = verify_card_security(files[FileId.CARD_SECURITY], trust=trust, at=at, options=options)
+    access = files.get(FileId.CARD_ACCESS)
+    if result.status is not CheckStatus.SUCCESSFUL or content is None or access is None:
+        return result
+    try:
+        signed = {i.raw for i in SecurityInfos.parse(content, what="EF.CardSecurity", lenient=True).infos}
+        offered = SecurityInfos.parse_card_access(access).infos
+    except IdVerifyError:
+        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.FILE_MALFORMED, **result.evidence)
+    missing = " ".join(dict.fromkeys(i.protocol for i in offered if i.raw not in signed))
+    if missing:
+        evidence = {**result.evidence, "only-in-card-access": missing}
+        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.CARD_ACCESS_DIFFERS, **evidence)
+    return result
+
+
 # ---- EF.SOD ------------------------------------------------------------------------------------------------------
 
 
@@ -202,6 +230,8 @@ def _open_sod(raw: bytes | None, trust: TrustStore) -> _Sod:
         sod.deviations = (*sod.deviations, Deviation.TRAILING_BYTES)
     try:
         sod.content = SecurityObject.parse(signed.content)
+        if (sod.content.version == 1) != (sod.content.lds_version is not None):  # ICAO 9303-10 §4.6.2.3
+            sod.deviations = (*sod.deviations, Deviation.VERSION_INFO)
     except UnsupportedAlgorithmError:
         sod.content_reason = Reason.ALGORITHM_UNSUPPORTED
     except MalformedDataError:
@@ -261,6 +291,18 @@ def _chain(found: path.Path | None, sod: _Sod) -> CheckResult:
     if found is None:
         return _result(CheckId.DSC_CHAIN, CheckStatus.NOT_PERFORMED, _no_signer(sod))
     return _result(CheckId.DSC_CHAIN, found.status, found.reason, **_path_evidence(found))
+
+
+def _profile(found: path.Path | None, sod: _Sod) -> CheckResult:
+    """ICAO 9303-12 §7.1: the form of the document signer's certificate."""
+    if found is None:
+        return _result(CheckId.DSC_PROFILE, CheckStatus.NOT_PERFORMED, _no_signer(sod))
+    issuer = found.certificates[1] if len(found.certificates) > 1 else None
+    problems = profile.departures(found.signer, issuer)
+    if problems:
+        evidence = {"deviations": "; ".join(problems)}
+        return _result(CheckId.DSC_PROFILE, CheckStatus.FAILED, Reason.PROFILE_DEVIATION, **evidence)
+    return _result(CheckId.DSC_PROFILE, CheckStatus.SUCCESSFUL)
 
 
 def _path_evidence(found: path.Path) -> dict[str, str]:

@@ -155,7 +155,9 @@ def build_path(
     if search.unsupported:
         return Path(CheckStatus.NOT_SUPPORTED, Reason.ALGORITHM_UNSUPPORTED, (signer,))
     reason = Reason.KEY_USAGE if search.not_ca else Reason.CHAIN_INVALID if search.named else Reason.CSCA_NOT_FOUND
-    return Path(CheckStatus.FAILED, reason, (signer,), same_name=search.same_name)
+    # BSI TR-03135-1: without an anchor to judge by there is no verdict; with one that does not fit there is.
+    status = CheckStatus.UNDETERMINED if reason is Reason.CSCA_NOT_FOUND else CheckStatus.FAILED
+    return Path(status, reason, (signer,), same_name=search.same_name)
 
 
 _Found = tuple[tuple[Certificate, ...], Provenance, tuple[Note, ...]]

@@ -113,6 +113,18 @@ def test_mutated_certificates_give_errors_of_the_tree_only(data: st.DataObject) 
     assert not verified or certificate.tbs == Certificate.parse(PKI.dsc.der).tbs
 
 
+def test_the_unsigned_algorithm_must_be_the_signed_one() -> None:
+    rsa = TestPki("certificates", csca_key="rsa-2048", dsc_key="rsa-2048")
+    for raw, parse in ((rsa.csca.der, Certificate.parse), (rsa.crl(), RevocationList.parse)):
+        algorithm = bytes.fromhex("2a864886f70d01010b0500")
+        assert raw.count(algorithm) == 2
+        place = raw.rindex(algorithm)
+        parse(raw)
+        for changed in ("2a864886f70d01010b0501", "2a864886f70d0101050500"):
+            with pytest.raises(MalformedDataError):
+                parse(raw[:place] + bytes.fromhex(changed) + raw[place + 11 :])
+
+
 # ---- names --------------------------------------------------------------------------------------------------------
 
 
