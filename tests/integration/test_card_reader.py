@@ -65,6 +65,23 @@ def test_other_documents(stack: VirtualReaderStack, profile: str) -> None:
     assert all(p.proven for p in proofs if p.result.status.value == "undetermined")
 
 
+class ContactCard(Card):
+    """The same chip with contacts, under T=0."""
+
+    @property
+    def atr(self) -> bytes:
+        return bytes.fromhex("3B6500002063CBBD80")
+
+
+def test_a_document_with_contacts_under_t0(stack: VirtualReaderStack) -> None:
+    card = ContactCard(with_quirks(citizen().image, responses="wrong-length", extended_length=False))
+    with stack.insert(card):
+        session, files, proofs = read(stack, card)
+    assert {f: files[f] for f in signed_files(card)} == signed_files(card)
+    assert all(p.proven for p in proofs)
+    assert not session.stats.extended_length
+
+
 def test_two_documents_at_once(stack: VirtualReaderStack) -> None:
     cards = [citizen().fresh(), personalise("passport-bac", seed="two")]
     results: dict[int, object] = {}

@@ -10,7 +10,7 @@ from typing import Final
 from idverify.chip.access.bac import run_bac
 from idverify.chip.access.pace import PaceResult, run_pace, supported_pace
 from idverify.chip.access.password import AccessPassword, PasswordKind
-from idverify.chip.iso7816.channel import ChannelStack, FileChannel
+from idverify.chip.iso7816.channel import ChannelStack, FileChannel, SecureChannel
 from idverify.chip.iso7816.filesystem import FileReader, read_card_access, select_application
 from idverify.chip.iso7816.limits import note_atr_info
 from idverify.chip.lds.files import FileId
@@ -145,7 +145,7 @@ class Opener:
             self._stack.limits,
             max_file_size=self._options.max_file_size,
             max_block=self._options.max_block,
-            probe_extended=self._stack.may_extend,
+            probe=0 if isinstance(channel, SecureChannel) else self._stack.extended_room,
         )
 
     def _parse(self, raw: bytes | None) -> SecurityInfos | None:

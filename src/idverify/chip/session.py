@@ -116,6 +116,7 @@ class DocumentSession:
         self._last_progress: Progress | None = None
         self._milliseconds: dict[str, float] = {}
         self._file_stats: dict[FileId, FileStats] = {}
+        self._force_short = self._options.force_short_apdu
         self._recoveries = 0
         self._length_reopenings = 0
         self._timeouts = 0
@@ -165,7 +166,7 @@ class DocumentSession:
             recoveries=self._recoveries,
             protocol=opened.protocol if opened else None,
             cipher=opened.cipher if opened else None,
-            extended_length=bool(self._limits.extended) and not self._options.force_short_apdu,
+            extended_length=bool(self._limits.extended) and not self._force_short,
         )
 
     # ---- opening ------------------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ class DocumentSession:
 
     def _establish(self) -> None:
         """Open the card, in whatever state it is after a reset."""
-        stack = ChannelStack(self._link, self._limits, force_short=self._options.force_short_apdu)
+        stack = ChannelStack(self._link, self._limits, force_short=self._force_short)
         opener = Opener(
             stack,
             self._passwords or (),
@@ -457,8 +458,10 @@ class DocumentSession:
                 return False
         if not self._may_recover():
             return False
-        if extended_refused and isinstance(error, TransportError):
-            self._limits.extended = False  # a reader that breaks on its first extended command
+        if isinstance(error, TransportError) and self._link.last_was_extended:
+            self._force_short = True  # a reader that does not carry what it promises; perhaps the card only moved
+            if extended_refused:
+                self._limits.extended = False
         self._recoveries += 1
         return True
 

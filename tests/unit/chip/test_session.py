@@ -27,6 +27,7 @@ from idverify.errors import (
     ProtocolError,
     SecureMessagingError,
     SecurityStatusError,
+    TransportError,
     TransportTimeout,
     WrongPasswordError,
 )
@@ -361,6 +362,41 @@ def test_a_moved_card_is_read_on_where_it_was(citizen: Card) -> None:
     assert session.stats.apdus <= 2 * 7 + blocks + 3
     assert session.stats.recoveries == 1
     assert "recover" in session.stats.milliseconds
+
+
+@pytest.mark.parametrize("longest", [200, 1500])
+def test_a_reader_that_breaks_on_long_answers_is_read_in_short_ones(citizen: Card, longest: int) -> None:
+    class Weak(MemoryTransport):
+        def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
+            answer = super().transmit(apdu, timeout=timeout)
+            extended = len(apdu) > 5 and apdu[4] == 0
+            if extended and (longest < 256 or len(answer) > longest):
+                raise TransportError("the reader gave up")
+            return answer
+
+    memory = LimitMemory()
+    with DocumentSession(Weak(citizen.fresh()), memory=memory, **QUICK) as session:
+        session.open(can(citizen))
+        assert session.read(FileId.DG2) == citizen.files[FileId.DG2]
+    assert session.stats.recoveries == 1
+    assert not session.stats.extended_length
+    assert memory.limits(citizen.atr).extended is (longest > 256)
+
+
+def test_a_reader_s_own_limit_bounds_answers_too(citizen: Card) -> None:
+    seen: list[int] = []
+
+    class Small(MemoryTransport):
+        def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
+            answer = super().transmit(apdu, timeout=timeout)
+            seen.append(len(answer))
+            return answer
+
+    transport = Small(citizen.fresh(), max_apdu_size=1033)
+    with DocumentSession(transport, memory=LimitMemory(), **QUICK) as session:
+        session.open(can(citizen))
+        assert session.read(FileId.DG2) == citizen.files[FileId.DG2]
+    assert 900 < max(seen) <= 1033
 
 
 def test_recovery_is_bounded(citizen: Card) -> None:

@@ -446,10 +446,15 @@ class ChannelStack:
     @property
     def response_room(self) -> int:
         """Bytes of a response on the wire, without status word: 256, or more where extended length is known to work."""
-        if not self.may_extend or not self.limits.extended:
+        return self.extended_room if self.limits.extended else MAX_SHORT_LE
+
+    @property
+    def extended_room(self) -> int:
+        """As :attr:`response_room`, if extended length works; 256 where it is not allowed."""
+        if not self.may_extend:
             return MAX_SHORT_LE
-        stated = self.limits.max_response
-        return MAX_EXTENDED if stated is None else max(MAX_SHORT_LE, min(stated - 2, MAX_EXTENDED))
+        room = MAX_EXTENDED if self.limits.max_response is None else self.limits.max_response - 2
+        return max(MAX_SHORT_LE, min(room, self.link.transport.max_apdu_size - _EXTENDED_OVERHEAD + 1, MAX_EXTENDED))
 
     def command_room(self, extended: bool) -> int:
         """Bytes of command data on the wire in a short or an extended command."""

@@ -119,7 +119,8 @@ class FileReader:
         limits: what is known of the card.
         max_file_size: cap in bytes; a file that declares more is refused before it is read.
         max_block: the most bytes to ask for at once, 1 … 65,535.
-        probe_extended: ask for a long answer although it is not known whether extended length works (plain only).
+        probe: bytes to ask for at most while it is not known whether extended length works; 0 for not trying (under
+            secure messaging a refusal would end the session).
         on_bytes: called with (bytes done, bytes in total or None) after every block.
     """
 
@@ -130,22 +131,22 @@ class FileReader:
         *,
         max_file_size: int,
         max_block: int,
-        probe_extended: bool = False,
+        probe: int = 0,
         on_bytes: Callable[[PartialFile], None] | None = None,
     ) -> None:
         self._channel = channel
         self._limits = limits
         self._max_file_size = max_file_size
         self._max_block = max_block
-        self._probe = probe_extended
+        self._probe = probe
         self._on_bytes = on_bytes
         self._asked = 0
 
     def block(self) -> int:
         """The most bytes to ask for now, 1 … 65,535."""
         room = self._channel.max_response_data
-        if self._probe and self._limits.extended is None:
-            room = MAX_EXTENDED
+        if self._limits.extended is None:
+            room = max(room, self._probe)
         return max(1, min(room, self._limits.max_le, self._max_block, MAX_EXTENDED - 1))
 
     def read(self, file: FileId, *, partial: PartialFile | None = None, by_fid: bool = False) -> PartialFile:

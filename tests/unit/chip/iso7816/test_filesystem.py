@@ -70,7 +70,7 @@ def test_any_card_gives_the_same_bytes(size, max_le, extended, sfi, over_read, m
         over_read_sw=over_read,
         max_frame=max_frame,
     )
-    reader, _, _ = opened(card, probe_extended=probe)
+    reader, _, _ = opened(card, probe=65536 if probe else 0)
     partial = reader.read(FileId.DG2)
     assert bytes(partial.data) == card.files[FileId.DG2]
     assert not partial.ended_early
@@ -79,7 +79,7 @@ def test_any_card_gives_the_same_bytes(size, max_le, extended, sfi, over_read, m
 def test_extended_length_is_probed_once_and_used() -> None:
     files = {FileId.DG2: content(0x75, 9000), FileId.DG1: content(0x61, 95)}
     card = FileCard(files)
-    reader, _, stack = opened(card, probe_extended=True)
+    reader, _, stack = opened(card, probe=65536)
     assert bytes(reader.read(FileId.DG2).data) == files[FileId.DG2]
     assert stack.limits.extended is True
     assert len(card.log) == math.ceil(9000 / 4096)
@@ -96,11 +96,11 @@ def test_without_probing_no_extended_command_goes_out() -> None:
 def test_refused_extended_length_is_remembered_for_the_card() -> None:
     card = FileCard({FileId.DG2: content(0x75, 1000)}, extended=False)
     limits = CardLimits()
-    reader, _, _ = opened(card, limits=limits, probe_extended=True)
+    reader, _, _ = opened(card, limits=limits, probe=65536)
     reader.read(FileId.DG2)
     assert len(card.raw_log) == 1 + 4  # one refused, then ceil(1000 / 256)
     assert limits.extended is False
-    reader, _, _ = opened(card, limits=limits, probe_extended=True)
+    reader, _, _ = opened(card, limits=limits, probe=65536)
     reader.read(FileId.DG2)
     assert len(card.raw_log) == 4
 
