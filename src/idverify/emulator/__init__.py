@@ -18,6 +18,7 @@ from idverify.emulator.faults import Fault, FaultKind
 from idverify.emulator.holder import CitizenHolder, TravelHolder
 from idverify.emulator.image import EMRTD_AID, CardImage
 from idverify.emulator.keys import EcKey, RsaKey, make_key, pkcs8
+from idverify.emulator.match_on_card import OnCardFinger, another_impression, invent_minutiae
 from idverify.emulator.pace import PaceOption
 from idverify.emulator.personalise import citizen_card, from_files, personalise
 from idverify.emulator.pki import TestPki
@@ -54,6 +55,7 @@ __all__ = [
     "FaultKind",
     "IssuedCertificate",
     "Name",
+    "OnCardFinger",
     "PaceOption",
     "Profile",
     "Quirks",
@@ -65,6 +67,7 @@ __all__ = [
     "TestPki",
     "TravelHolder",
     "Validity",
+    "another_impression",
     "chip_portrait",
     "citizen_card",
     "copied_card",
@@ -73,6 +76,7 @@ __all__ = [
     "flip_byte",
     "foreign_csca",
     "from_files",
+    "invent_minutiae",
     "make_key",
     "other_dsc",
     "personalise",

@@ -105,6 +105,11 @@ class Card:
         """Retry counters by password reference (3 PIN, 4 PUK)."""
         return dict(self._os.tries)
 
+    @property
+    def finger_tries_left(self) -> dict[int, int]:
+        """Retry counters of comparison on the card, by reference."""
+        return dict(self._os.comparison.tries)
+
     def fresh(self, *, faults: Iterable[Fault] = (), rng: Rng | None = None) -> Card:
         """Another card with the same content, out of the box."""
         return Card(self.image, faults=faults, rng=rng, sleep=self._sleep)

@@ -33,6 +33,7 @@ from idverify.emulator.active_auth import CHALLENGE_BYTES
 from idverify.emulator.chip_auth import ChipAuthKey
 from idverify.emulator.image import EMRTD_AID, CardImage
 from idverify.emulator.keys import EcKey
+from idverify.emulator.match_on_card import OnCardComparison
 from idverify.emulator.messaging import CardMessaging
 from idverify.emulator.terminal_auth import TerminalSession, TrustPoints, dotted
 
@@ -61,7 +62,10 @@ class ChipOs:
         self._trust = TrustPoints(image.terminal) if image.terminal else None
         self._select_mf = image.select_mf if self.quirks.select_mf is None else self.quirks.select_mf
         self._wrong_key = image.wrong_key if self.quirks.wrong_key is None else self.quirks.wrong_key
+        self.comparison = OnCardComparison(image.fingers)
         self._commands: dict[int, Callable[[Command, int], Answer]] = {
+            0x20: self._verify,
+            0x21: self._verify,
             0x22: self._manage_environment,
             0x2A: self._perform_operation,
             0x2C: self._reset_retry_counter,
@@ -72,6 +76,8 @@ class ChipOs:
             0xA4: self._select,
             0xB0: self._read_binary,
             0xB1: self._read_binary_odd,
+            0xCA: self._get_data,
+            0xCB: self._get_data,
         }
         self.reset()
 
@@ -509,6 +515,28 @@ class ChipOs:
             raise Refusal(SW_CONDITIONS)
         session.authenticate(command.data, chip_name=self._chip_name, challenge=challenge, terminal_key=key)
         return b"", SW_OK
+
+    # ---- comparison on the card -----------------------------------------------------------------------------------
+
+    def _get_data(self, command: Command, room: int) -> Answer:
+        """GET DATA for the biometric information templates (ISO/IEC 7816-4 §11.4.3, 7816-11 §6)."""
+        self._require_fingers()
+        wanted = command.p1p2 == 0x7F61 if command.ins == 0xCA else unique_objects(command.data) == {0x5C: b"\x7f\x61"}
+        if not wanted:
+            raise Refusal(SW_NO_REFERENCE)
+        return self.comparison.information(), SW_OK
+
+    def _verify(self, command: Command, room: int) -> Answer:
+        """VERIFY with a biometric probe (ISO/IEC 7816-4 §11.5.6, 24787)."""
+        self._require_fingers()
+        if command.p1:
+            raise Refusal(SW_WRONG_P1P2)
+        return b"", self.comparison.verify(command.p2 & 0x1F, command.data)
+
+    def _require_fingers(self) -> None:
+        if not self.image.fingers:
+            raise Refusal(SW_UNKNOWN_INS)
+        self._require_channel()
 
     def _require_channel(self) -> None:
         if self.access is None and not self._open:

@@ -11,6 +11,7 @@ from idverify.emulator._apdu import SW_OK, SW_WRONG
 from idverify.emulator._random import Seed
 from idverify.emulator.active_auth import ActiveAuthKey
 from idverify.emulator.chip_auth import ChipAuthKey
+from idverify.emulator.match_on_card import OnCardFinger
 from idverify.emulator.pace import CAN, MRZ, PIN, PUK, PaceOption
 from idverify.emulator.quirks import Quirks
 from idverify.emulator.terminal_auth import TerminalTrust
@@ -34,6 +35,7 @@ class CardImage:
         active_auth: key of active authentication.
         chip_auth: keys of chip authentication.
         terminal: what terminal authentication trusts, or None.
+        fingers: enrolled fingers for comparison on the card.
         guarded: files that only an authenticated terminal with the right may read.
         select_mf: status word of SELECT MF.
         wrong_key: status word for a wrong key.
@@ -57,6 +59,7 @@ class CardImage:
     active_auth: ActiveAuthKey | None = None
     chip_auth: tuple[ChipAuthKey, ...] = ()
     terminal: TerminalTrust | None = None
+    fingers: tuple[OnCardFinger, ...] = ()
     guarded: frozenset[FileId] = frozenset({FileId.DG3, FileId.DG4})
     select_mf: int = SW_OK
     wrong_key: int = SW_WRONG

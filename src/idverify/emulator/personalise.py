@@ -31,6 +31,7 @@ from idverify.crypto.block import Cipher
 from idverify.emulator import _der
 from idverify.emulator._random import Rng, Seed, SeededRandom
 from idverify.emulator.active_auth import ActiveAuthKey
+from idverify.emulator.biometrics import dg3, dg4, finger_pattern, iris_pattern
 from idverify.emulator.card import Card
 from idverify.emulator.certificates import IssuedCertificate
 from idverify.emulator.chip_auth import ChipAuthKey
@@ -42,6 +43,7 @@ from idverify.emulator.holder import CitizenHolder, TravelHolder, mrz_informatio
 from idverify.emulator.image import EMRTD_AID, CardImage
 from idverify.emulator.keys import EcKey, make_key
 from idverify.emulator.loading import load_image
+from idverify.emulator.match_on_card import OnCardFinger, invent_minutiae
 from idverify.emulator.pki import TestPki
 from idverify.emulator.portrait import chip_portrait, default_portrait, image_size
 from idverify.emulator.profiles import PROFILES, ChipAuthSpec, Profile
@@ -106,6 +108,9 @@ def personalise(
     cv_pki: TestCvPki | None = None,
     signer: IssuedCertificate | None = None,
     quirks: Quirks | None = None,
+    fingers: Mapping[int, bytes] | None = None,
+    irises: Mapping[int, bytes] | None = None,
+    on_card: Iterable[OnCardFinger] | None = None,
     extra_files: Mapping[FileId, bytes] | None = None,
     faults: Iterable[Fault] = (),
     rng: Rng | None = None,
@@ -123,6 +128,9 @@ def personalise(
         cv_pki: the authority of terminals that the chip trusts.
         signer: the document signer; that of ``pki`` where None.
         quirks: deviations.
+        fingers: pictures for DG3 by finger position 1 … 10; test patterns in the EAC profiles where None.
+        irises: pictures for DG4 by eye (1 right, 2 left); test patterns in the EAC profiles where None.
+        on_card: fingers for comparison on the card; invented ones where the profile has it and None is given.
         extra_files: further files, or other contents; data groups among them are signed.
         faults: what goes wrong, and when.
         rng: the chip's randomness; follows from the seed where None.
@@ -138,7 +146,9 @@ def personalise(
         profile = PROFILES[profile]
     profile = replace(profile, **changes)
     quirks = quirks or Quirks()
-    maker = _Maker(profile, seed, quirks, portrait)
+    if on_card is not None:
+        profile = replace(profile, on_card=True)
+    maker = _Maker(profile, seed, quirks, portrait, fingers, irises, tuple(on_card or ()))
     image = maker.image(_holder(profile, seed, holder), cv_pki or TestCvPki(seed))
     authority = pki or TestPki(
         seed,
@@ -241,11 +251,23 @@ def _holder(profile: Profile, seed: Seed, holder: Holder | None) -> Holder:
 class _Maker:
     """Everything but the signature."""
 
-    def __init__(self, profile: Profile, seed: Seed, quirks: Quirks, portrait: bytes | None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        seed: Seed,
+        quirks: Quirks,
+        portrait: bytes | None,
+        fingers: Mapping[int, bytes] | None,
+        irises: Mapping[int, bytes] | None,
+        on_card: tuple[OnCardFinger, ...],
+    ) -> None:
         self.profile = profile
         self.seed = seed
         self.quirks = quirks
         self._portrait = portrait
+        self._fingers = fingers
+        self._irises = irises
+        self._on_card = on_card
         self._rng = SeededRandom(seed, "personalisation", profile.name)
 
     def image(self, holder: Holder, cv_pki: TestCvPki) -> CardImage:
@@ -264,6 +286,7 @@ class _Maker:
             active_auth=self._active_auth(),
             chip_auth=tuple(self._chip_auth(s, n) for n, s in enumerate(profile.ca)),
             terminal=TerminalTrust((cv_pki.cvca.der,), date(2022, 1, 1)) if profile.ta else None,
+            fingers=self._enrolled(),
             select_mf=profile.select_mf,
             wrong_key=profile.wrong_key,
             extended_length=profile.extended_length,
@@ -297,8 +320,8 @@ class _Maker:
         writers: dict[FileId, Callable[[], bytes]] = {
             FileId.DG1: lambda: DG1.encode(holder.mrz),
             FileId.DG2: self._dg2,
-            FileId.DG3: lambda: cbeff.encode_group(0x63, (), discretionary=self._rng.child("dg3")(32)),
-            FileId.DG4: lambda: cbeff.encode_group(0x76, (), discretionary=self._rng.child("dg4")(32)),
+            FileId.DG3: self._dg3,
+            FileId.DG4: self._dg4,
             FileId.DG13: lambda: self._dg13(holder),
             FileId.DG14: lambda: self._dg14(image),
             FileId.DG15: lambda: DG15.encode(image.active_auth.key.spki()) if image.active_auth else b"",
@@ -330,6 +353,26 @@ class _Maker:
         face = replace(FaceImage.of(picture, width=width, height=height), points=points)
         raw = dg2_39794(picture) if quirks.dg2_encoding == "39794-5" else DG2.encode([face])
         return _declare(raw, quirks.dg2_length_delta)
+
+    def _dg3(self) -> bytes:
+        fingers = self._fingers
+        if fingers is None and self.profile.holder == "traveller":
+            fingers = {n: finger_pattern(self.seed, width=100 + n) for n in (2, 7)}
+        if not fingers:  # no finger: random bytes against recognition (ICAO 9303-10 §4.7.3.1)
+            return cbeff.encode_group(0x63, (), discretionary=self._rng.child("dg3")(32))
+        return dg3(fingers)
+
+    def _dg4(self) -> bytes:
+        irises = self._irises if self._irises is not None else {1: iris_pattern(self.seed)}
+        return dg4(irises) if irises else cbeff.encode_group(0x76, (), discretionary=self._rng.child("dg4")(32))
+
+    def _enrolled(self) -> tuple[OnCardFinger, ...]:
+        if self._on_card or not self.profile.on_card:
+            return self._on_card
+        return (
+            OnCardFinger(1, invent_minutiae(f"{self.seed!r} right"), subtype=9),
+            OnCardFinger(2, invent_minutiae(f"{self.seed!r} left"), subtype=10),
+        )
 
     def _dg13(self, holder: Holder) -> bytes:
         if not isinstance(holder, CitizenHolder):

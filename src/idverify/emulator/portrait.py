@@ -18,7 +18,7 @@ def default_portrait() -> bytes:
 
 
 def image_size(image: bytes) -> tuple[int, int]:
-    """Width and height in pixels of a JPEG or JPEG 2000 picture; (0, 0) where its header is not understood."""
+    """Width and height in pixels of a JPEG, JPEG 2000, PNG or WSQ picture; (0, 0) where it is not understood."""
     form = sniff(image)
     if form is ImageFormat.JPEG:
         return _jpeg_size(image)
@@ -28,6 +28,12 @@ def image_size(image: bytes) -> tuple[int, int]:
             return _NO_SIZE
         x1, y1, x0, y0 = (int.from_bytes(image[at + 8 + 4 * i : at + 12 + 4 * i], "big") for i in range(4))
         return max(0, x1 - x0), max(0, y1 - y0)
+    if form is ImageFormat.PNG and len(image) >= 24:  # ISO/IEC 15948 §11.2.2
+        return int.from_bytes(image[16:20], "big"), int.from_bytes(image[20:24], "big")
+    if form is ImageFormat.WSQ:  # IAFIS-IC-0110, frame header
+        at = image.find(b"\xff\xa2")
+        if 0 < at <= len(image) - 10:
+            return int.from_bytes(image[at + 8 : at + 10], "big"), int.from_bytes(image[at + 6 : at + 8], "big")
     return _NO_SIZE
 
 

@@ -52,6 +52,7 @@ class Profile:
         ca: chip authentication keys.
         ta: whether the chip does terminal authentication, 0 for not, else the version.
         card_security: whether there is an EF.CardSecurity.
+        on_card: whether the chip compares fingers itself.
         atr_info, dir: whether there are EF.ATR/INFO and EF.DIR.
         card_access: the bytes of EF.CardAccess where they are fixed.
         select_mf, wrong_key: status words.
@@ -76,6 +77,7 @@ class Profile:
     ca: tuple[ChipAuthSpec, ...] = ()
     ta: int = 0
     card_security: bool = False
+    on_card: bool = False
     atr_info: bool = False
     dir: bool = False
     card_access: bytes | None = None
@@ -123,6 +125,22 @@ _ALL: Final = (
         country="VN",
         explicit_parameters=True,
         hash_name="sha384",
+    ),
+    Profile(
+        name="cccd-moc",
+        title="A citizen card that compares fingers on the card",
+        holder="citizen",
+        groups=_CITIZEN_GROUPS,
+        pace=(PaceOption("GM", 13, Cipher.AES128),),
+        can=True,
+        aa="brainpoolP256r1",
+        ca=(ChipAuthSpec(),),
+        ta=1,
+        on_card=True,
+        card_access=CCCD_CARD_ACCESS,
+        select_mf=SW_UNKNOWN_INS,
+        country="VN",
+        explicit_parameters=True,
     ),
     Profile(
         name="passport-bac",
