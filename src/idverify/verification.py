@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 from idverify._secret import Secret
 from idverify._version import __version__
 from idverify.chip import cccd
+from idverify.chip.lds.contents import check_contents
 from idverify.chip.lds.dg1 import DG1
 from idverify.chip.lds.dg2 import DG2
 from idverify.chip.lds.dg13_vn import CitizenDetails
 from idverify.chip.lds.files import FileId
 from idverify.chip.lds.mrz import document_validity
-from idverify.chip.pki.passive_auth import PassiveAuthentication, examine
+from idverify.chip.pki.passive_auth import PassiveAuthentication, PassiveAuthOptions, examine
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.chip.session import DocumentSession, ReadOptions, gate_chip_results
 from idverify.decision import DOCUMENT, SECURITY_OBJECT, Decision, Policy, load
@@ -233,10 +234,14 @@ def verify(
         face = _Face(matcher, live_future, chosen)
         portrait, portrait_format, portrait_problem = _portrait(files)
         reference = pool.submit(face.reference, portrait) if portrait is not None else None
-        passive = examine(files, trust=trust, at=moment, unreadable=unreadable)
+        asked = {r.check for r in chosen.requirements}
+        exact = PassiveAuthOptions(profile=CheckId.DSC_PROFILE in asked)
+        passive = examine(files, trust=trust, at=moment, unreadable=unreadable, options=exact)
         clock.lap("passive_authentication")
         checks = [*access, *passive.report.checks, *gate_chip_results(chip, passive.report)]
         checks += _document_checks(files, moment)
+        if CheckId.DOCUMENT_CONTENTS in asked:
+            checks += check_contents(files)
         if online is not None:
             checks.append(_ask_online(online, passive, files, device_id))
             clock.lap("online")
@@ -291,9 +296,13 @@ def verify_files(
     alone = not any(f.number is not None for f in files)
     chosen = load(policy if policy is not None else (SECURITY_OBJECT if alone else DOCUMENT))
     moment, clock = _aware(at), _Clock()
-    passive = examine(files, trust=trust, at=moment, unreadable=unreadable or {}).report
+    asked = {r.check for r in chosen.requirements}
+    exact = PassiveAuthOptions(profile=CheckId.DSC_PROFILE in asked)
+    passive = examine(files, trust=trust, at=moment, unreadable=unreadable or {}, options=exact).report
     clock.lap("passive_authentication")
     report = passive.with_checks(_document_checks(files, moment)) if FileId.DG1 in files else passive
+    if CheckId.DOCUMENT_CONTENTS in asked:
+        report = report.with_checks(check_contents(files))
     portrait, portrait_format, _ = _portrait(files)
     return VerificationResult(
         decision=chosen.decide(report, ()),

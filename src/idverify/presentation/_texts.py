@@ -95,6 +95,10 @@ CHECKS: Mapping[CheckId, CheckText] = {
         Text("Thu hồi chứng thư ký", "Revocation of the signing certificate"),
         Text("Chứng thư ký không bị thu hồi.", "The signing certificate has not been revoked."),
     ),
+    CheckId.DSC_PROFILE: CheckText(
+        Text("Khuôn dạng chứng thư ký", "Form of the signing certificate"),
+        Text("Chứng thư ký đúng khuôn dạng quy định.", "The signing certificate has the prescribed form."),
+    ),
     CheckId.DG_HASH: CheckText(
         Text("Dữ liệu nguyên vẹn", "Data unaltered"),
         Text("Dữ liệu đúng như khi cơ quan cấp ký.", "The data are exactly as the issuer signed them."),
@@ -126,6 +130,10 @@ CHECKS: Mapping[CheckId, CheckText] = {
     CheckId.DOCUMENT_VALIDITY: CheckText(
         Text("Thời hạn của thẻ", "Card in force"),
         Text("Thẻ còn thời hạn sử dụng.", "The card has not expired."),
+    ),
+    CheckId.DOCUMENT_CONTENTS: CheckText(
+        Text("Khuôn dạng dữ liệu", "Form of the data"),
+        Text("Nội dung tệp đúng khuôn dạng quy định.", "The file's content has the prescribed form."),
     ),
     CheckId.CCCD_CONSISTENCY: CheckText(
         Text("Thông tin thống nhất", "Details agree"),
@@ -230,6 +238,12 @@ REASONS: Mapping[Reason, Text] = {
         "Nước cấp trên thẻ khác với nước của cơ quan ký.", "The card's state is not the signer's."
     ),
     Reason.COUNTRY_UNKNOWN: Text("Không rõ nước cấp.", "The issuing state cannot be told."),
+    Reason.PROFILE_DEVIATION: Text(
+        "Đọc được, nhưng không đúng khuôn dạng quy định.", "It can be read, but it does not have the prescribed form."
+    ),
+    Reason.CARD_ACCESS_DIFFERS: Text(
+        "Tệp EF.CardAccess khác với bản đã ký.", "EF.CardAccess differs from what was signed."
+    ),
     Reason.KEY_NOT_VOUCHED: Text(
         "Khóa của chip chưa được chữ ký của cơ quan cấp bảo đảm, nên phép thử không có giá trị.",
         "The issuer's signature does not vouch for the chip's key, so this proves nothing.",
