@@ -129,7 +129,7 @@ ONLY_USAGE = PKI.issue_csca(5, ca=False)
 ONLY_CONSTRAINTS = PKI.issue_csca(6, key_usage=())
 NEITHER = PKI.issue_csca(7, ca=None, key_usage=())
 NO_CRL_SIGN = PKI.issue_csca(8, key_usage=(KEY_CERT_SIGN,))
-CHAIN_LOST = {CHAIN: (FAILED, Reason.CSCA_NOT_FOUND)}
+CHAIN_LOST = {CHAIN: (UNDETERMINED, Reason.CSCA_NOT_FOUND)}
 HASH_LOST = {HASH: (FAILED, Reason.HASH_MISMATCH)}
 FRESH = PKI.crl([1, 2])
 STALE = PKI.crl([1], next_update=AT - timedelta(days=1))
@@ -243,7 +243,7 @@ CASES = [
         "signer is self-signed",
         lambda: document(PKI, signer=PKI.csca),
         lambda: store(),
-        {CHAIN: (FAILED, Reason.CSCA_NOT_FOUND)},
+        {CHAIN: (UNDETERMINED, Reason.CSCA_NOT_FOUND)},
     ),
     Case(
         "the CSCA signs the document itself",
@@ -581,7 +581,7 @@ def test_shared_documents_come_out_as_their_index_says(name: str) -> None:
     at = datetime.fromisoformat(entry["document_signer"]["not_before"])
     report = verify_document(files, trust=store(PKI.csca), at=at)
     assert worst(report, SIG) == (OK, Reason.OK)
-    assert worst(report, CHAIN) == (FAILED, Reason.CSCA_NOT_FOUND)
+    assert worst(report, CHAIN) == (UNDETERMINED, Reason.CSCA_NOT_FOUND)
     assert worst(report, VALID) == (OK, Reason.OK)
     hashes = {c.subject: c for c in report.results(HASH)}
     for number, matches in entry["dg_hash_matches"].items():
@@ -628,7 +628,7 @@ def test_new_zealand_s_signer_is_not_found_under_a_csca_that_only_shares_its_nam
     sod = shared("vectors/sod/nz_2013.bin").read_bytes()
     report = verify_document({FileId.SOD: sod}, trust=trust, at=datetime(2014, 1, 1, tzinfo=UTC))
     assert worst(report, SIG) == (OK, Reason.OK)
-    assert worst(report, CHAIN) == (FAILED, Reason.CSCA_NOT_FOUND)
+    assert worst(report, CHAIN) == (UNDETERMINED, Reason.CSCA_NOT_FOUND)
     assert int(report.results(CHAIN)[0].evidence["same-name-other-key"]) >= 1
     issued, inspected = report.results(VALID)[1], report.results(VALID)[0]
     assert (inspected.subject, issued.subject) == ("inspection", "issue")
