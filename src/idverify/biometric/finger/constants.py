@@ -123,3 +123,7 @@ SMALL_AREA: Final = 80.0
 FAINT_CONTRAST: Final = 25.0
 OFF_CENTRE: Final = 0.17
 """[measured] limits of the advice."""
+
+# ---- records
+RECORD_SCORE: Final = 0.7
+"""[measured] score of a minutia whose record reports no quality: the mean of the extractor's own."""

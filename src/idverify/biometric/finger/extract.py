@@ -102,7 +102,8 @@ class FingerExtractor:
         rows[:, 0] += ground.left
         rows[:, 1] += ground.top
         height, width = grey.shape
-        inside = (rows[:, 0] >= c.EDGE) & (rows[:, 0] < width - c.EDGE)
+        inside = _on_finger(rows, ground)
+        inside &= (rows[:, 0] >= c.EDGE) & (rows[:, 0] < width - c.EDGE)
         inside &= (rows[:, 1] >= c.EDGE) & (rows[:, 1] < height - c.EDGE)
         minutiae = from_rows(rows[inside], width=width, height=height)
         if len(minutiae) < c.MIN_MINUTIAE:
@@ -132,6 +133,15 @@ class FingerExtractor:
         kept = (rows[:, 0] >= 0) & (rows[:, 0] < width) & (rows[:, 1] >= 0) & (rows[:, 1] < height)
         found: NDArray[np.float32] = rows[kept]
         return found
+
+
+def _on_finger(rows: NDArray[np.float32], ground: Foreground) -> NDArray[np.bool_]:
+    """Which rows lie in the foreground or the block beside it: ghosts of earlier fingers are not."""
+    near = _cv2().dilate(ground.blocks.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    row = np.clip(rows[:, 1].astype(np.intp) // c.BLOCK, 0, near.shape[0] - 1)
+    column = np.clip(rows[:, 0].astype(np.intp) // c.BLOCK, 0, near.shape[1] - 1)
+    inside: NDArray[np.bool_] = near[row, column]
+    return inside
 
 
 def prepare(picture: NDArray[np.uint8], *, dpi: float = c.DPI, inverted: bool = False) -> tuple[Grey, float]:

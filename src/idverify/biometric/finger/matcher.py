@@ -6,7 +6,7 @@
 4. Seed: the pair with most support, and what agrees with it, gives the first alignment. Where the support is weak the
    prints differ, and the comparison ends here.
 5. Global: all minutiae are aligned, rigidly and then affinely, and mated; the score is the product of the local score,
-   the mass of the mated minutiae and their share of the overlap.
+   the mass of the mated minutiae and the square of their share of the overlap.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _global(a: Cylinders, b: Cylinders, turn: complex, shift: complex, local: fl
     overlap += float(b.all_score @ (a.all_score @ close >= c.OVERLAP_SUPPORT))
     mass = float(weight @ np.sqrt(a.all_score[own] * b.all_score[mate]))
     share = min(2 * mass / (overlap + c.PRIOR), 1.0)
-    value = _value(local * mass * share)
+    value = _value(local * mass * share * share)
     return Comparison(value, local, len(own), mass, share, math.atan2(turn.imag, turn.real))
 
 
