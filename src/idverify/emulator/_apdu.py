@@ -34,6 +34,10 @@ CLA_CHAIN: Final = 0x10
 CLA_SM: Final = 0x0C
 
 
+Answer = tuple[bytes, int]
+"""Response data and status word."""
+
+
 class Refusal(Exception):  # noqa: N818 - a chip refuses; nothing is in error
     """The chip answers this status word and no data. Never leaves the emulator."""
 

@@ -6,24 +6,20 @@ import hmac
 from collections.abc import Callable
 from typing import Final
 
-from idverify._tlv import encode as tlv
 from idverify.chip.lds.files import FileId
 from idverify.emulator import bac, chip_auth, pace
 from idverify.emulator._apdu import (
     SW_BLOCKED,
     SW_CONDITIONS,
-    SW_END_OF_FILE,
-    SW_NO_FILE_SELECTED,
     SW_NO_REFERENCE,
-    SW_NOT_FOUND,
     SW_OK,
     SW_SECURITY,
     SW_UNKNOWN_INS,
     SW_WRONG,
     SW_WRONG_DATA,
     SW_WRONG_LENGTH,
-    SW_WRONG_OFFSET,
     SW_WRONG_P1P2,
+    Answer,
     Command,
     Refusal,
     unique_objects,
@@ -31,16 +27,14 @@ from idverify.emulator._apdu import (
 from idverify.emulator._random import Rng
 from idverify.emulator.active_auth import CHALLENGE_BYTES
 from idverify.emulator.chip_auth import ChipAuthKey
-from idverify.emulator.image import EMRTD_AID, CardImage
+from idverify.emulator.chip_files import ChipFiles
+from idverify.emulator.image import CardImage
 from idverify.emulator.keys import EcKey
 from idverify.emulator.match_on_card import OnCardComparison
 from idverify.emulator.messaging import CardMessaging
 from idverify.emulator.terminal_auth import TerminalSession, TrustPoints, dotted
 
-_MASTER_FILE: Final = 0x3F00
 _PIN_TRIES: Final = 3
-_PUBLIC: Final = (FileId.CARD_ACCESS, FileId.DIR, FileId.ATR_INFO)
-Answer = tuple[bytes, int]
 
 
 class ChipOs:
@@ -60,9 +54,9 @@ class ChipOs:
         self.wrong_keys = 0
         self.tries = {pace.PIN: _PIN_TRIES, pace.PUK: 10}
         self._trust = TrustPoints(image.terminal) if image.terminal else None
-        self._select_mf = image.select_mf if self.quirks.select_mf is None else self.quirks.select_mf
         self._wrong_key = image.wrong_key if self.quirks.wrong_key is None else self.quirks.wrong_key
         self.comparison = OnCardComparison(image.fingers)
+        self._files = ChipFiles(image, self)
         self._commands: dict[int, Callable[[Command, int], Answer]] = {
             0x20: self._verify,
             0x21: self._verify,
@@ -73,9 +67,9 @@ class ChipOs:
             0x84: self._get_challenge,
             0x86: self._general_authenticate,
             0x88: self._internal_authenticate,
-            0xA4: self._select,
-            0xB0: self._read_binary,
-            0xB1: self._read_binary_odd,
+            0xA4: self._select_file,
+            0xB0: self._files.read_binary,
+            0xB1: self._files.read_binary_odd,
             0xCA: self._get_data,
             0xCB: self._get_data,
         }
@@ -83,8 +77,7 @@ class ChipOs:
 
     def reset(self) -> None:
         """Power on: everything but the retry counters and the trust points is forgotten."""
-        self._in_application = False
-        self._current: FileId | None = None
+        self._files.reset()
         self._must_reselect = False
         self.drop()
 
@@ -129,120 +122,15 @@ class ChipOs:
             self._challenge = None
         return handler(command, room)
 
-    # ---- selection and reading ------------------------------------------------------------------------------------
+    def may_read(self, file: FileId) -> bool:
+        """Whether an authenticated terminal has the right to a guarded file."""
+        return self._terminal is not None and self._terminal.may_read(file)
 
-    def _select(self, command: Command, room: int) -> Answer:
-        """SELECT (ISO/IEC 7816-4 §11.1.1; ICAO 9303-10 §3.6.1)."""
-        if command.p2 & 0xF3:
-            raise Refusal(SW_WRONG_P1P2)
+    def _select_file(self, command: Command, room: int) -> Answer:
+        answer = self._files.select(command, room)
         if command.p1 == 0x04:
-            return self._select_application(command)
-        if command.p1 == 0x00 and command.data in (b"", _MASTER_FILE.to_bytes(2, "big")):
-            return self._select_master_file()
-        if command.p1 not in (0x00, 0x02, 0x08):
-            raise Refusal(SW_WRONG_P1P2)
-        if command.p1 == 0x08 and len(command.data) == 4:  # path from the master file: DF, then EF
-            raise Refusal(SW_NOT_FOUND)
-        if len(command.data) != 2:
-            raise Refusal(SW_WRONG_DATA if command.p1 == 0x08 else SW_WRONG_LENGTH)
-        file = self._find(lambda f: f.fid == int.from_bytes(command.data, "big"))
-        self._current = file
-        size = len(self.image.files[file])
-        body = tlv(0x80, min(size, 0xFFFF).to_bytes(2, "big")) + tlv(0x83, file.fid.to_bytes(2, "big"))
-        return self._control_information(command, tlv(0x62, body))
-
-    def _select_application(self, command: Command) -> Answer:
-        if self.quirks.select_application is not None:
-            raise Refusal(self.quirks.select_application)
-        if not command.data or not EMRTD_AID.startswith(command.data) or len(command.data) < 5:
-            raise Refusal(SW_NOT_FOUND)
-        self._in_application, self._current = True, None
-        self._must_reselect = False
-        return self._control_information(command, tlv(0x6F, tlv(0x84, EMRTD_AID)))
-
-    def _select_master_file(self) -> Answer:
-        if self._select_mf != SW_OK:
-            raise Refusal(self._select_mf)
-        self._in_application, self._current = False, None
-        return b"", SW_OK
-
-    @staticmethod
-    def _control_information(command: Command, template: bytes) -> Answer:
-        wanted = command.p2 & 0x0C != 0x0C and command.le is not None
-        return template[: command.le] if wanted else b"", SW_OK
-
-    def _find(self, matches: Callable[[FileId], bool]) -> FileId:
-        """The file of the current directory, if this session may know of it."""
-        file = next((f for f in FileId if f.in_application == self._in_application and matches(f)), None)
-        if file not in _PUBLIC and self.access is None and not self._open:
-            raise Refusal(SW_SECURITY)  # ICAO 9303-11 §4.4.2: also for files that are not there
-        if file is None:
-            raise Refusal(SW_NOT_FOUND)
-        status = self.quirks.statuses.get(file)
-        if status is not None:
-            raise Refusal(status)
-        if file not in self.image.files:
-            raise Refusal(SW_NOT_FOUND)
-        if file is FileId.CARD_SECURITY and self.access != "pace" and not self._open:
-            raise Refusal(SW_SECURITY)
-        guarded = file in self.image.guarded
-        if guarded and (self._terminal is None or not self._terminal.may_read(file)):
-            raise Refusal(SW_SECURITY)
-        return file
-
-    @property
-    def _open(self) -> bool:
-        """A chip without access control (ICAO 9303-11 §4.2: allowed once, and still met)."""
-        return not self.image.bac and not self.image.pace
-
-    def _read_binary(self, command: Command, room: int) -> Answer:
-        """READ BINARY, even instruction (ISO/IEC 7816-4 §11.3.3)."""
-        if command.le is None or command.data:
-            raise Refusal(SW_WRONG_LENGTH)
-        if command.p1 & 0x80:
-            if command.p1 & 0x60 or not self.quirks.sfi_reading:
-                raise Refusal(SW_WRONG_P1P2)
-            sfi = command.p1 & 0x1F
-            self._current = self._find(lambda f: f.sfi == sfi)
-            offset = command.p2
-        else:
-            offset = command.p1p2
-        return self._slice(command, offset, room)
-
-    def _read_binary_odd(self, command: Command, room: int) -> Answer:
-        """READ BINARY, odd instruction: the offset in object 54, the data in object 53; beyond 32,767 bytes."""
-        if command.le is None:
-            raise Refusal(SW_WRONG_LENGTH)
-        found = unique_objects(command.data)
-        if set(found) != {0x54} or not 1 <= len(found[0x54]) <= 4:
-            raise Refusal(SW_WRONG_DATA)
-        if command.p1p2:
-            short = command.p1p2 <= 0x1F
-            self._current = self._find(lambda f: command.p1p2 == (f.sfi if short else f.fid))
-        inner = min(command.le, room)
-        inner -= 2 if inner < 0x82 else 3 if inner < 0x103 else 4
-        data, sw = self._slice(command, int.from_bytes(found[0x54], "big"), max(inner, 0))
-        return tlv(0x53, data), sw
-
-    def _slice(self, command: Command, offset: int, room: int) -> Answer:
-        le = command.le or 0
-        limit = self.quirks.refuse_le_above
-        if limit is not None and le > limit:
-            sw = self.quirks.refuse_le_status
-            raise Refusal(sw | limit & 0xFF if sw == 0x6C00 else sw)
-        if self._current is None:
-            raise Refusal(SW_NO_FILE_SELECTED)
-        content = self.image.files[self._find(lambda f: f is self._current)]
-        if offset >= len(content):
-            raise Refusal(SW_WRONG_OFFSET)
-        data = content[offset : offset + min(le, room)]
-        beyond = offset + le > len(content) and not command.any_le and command.ins == 0xB0
-        if beyond and self.quirks.end_of_file in ("exact", "refuse"):
-            left = len(content) - offset
-            exact = 0x6C00 | left if left < 0x100 else SW_WRONG_LENGTH
-            raise Refusal(exact if self.quirks.end_of_file == "exact" else SW_WRONG_OFFSET)
-        ended = beyond and offset + len(data) == len(content) and self.quirks.end_of_file == "warn"
-        return data, SW_END_OF_FILE if ended else SW_OK
+            self._must_reselect = False
+        return answer
 
     # ---- access control -------------------------------------------------------------------------------------------
 
@@ -252,7 +140,7 @@ class ChipOs:
             raise Refusal(SW_WRONG_P1P2 if command.p1p2 else SW_WRONG_LENGTH)
         if command.le != bac.CHALLENGE_BYTES and not command.any_le:
             raise Refusal(SW_WRONG_LENGTH)
-        if not self._in_application and self.messaging is None:
+        if not self._files.in_application and self.messaging is None:
             raise Refusal(SW_CONDITIONS)
         if self._must_reselect:
             raise Refusal(SW_CONDITIONS)
@@ -266,7 +154,7 @@ class ChipOs:
             raise Refusal(SW_WRONG_P1P2)
         if self.messaging is not None:
             return self._authenticate_terminal(command, challenge)
-        if not self.image.bac or not self._in_application or self._must_reselect:
+        if not self.image.bac or not self._files.in_application or self._must_reselect:
             raise Refusal(SW_CONDITIONS)
         self._refuse_locked()
         try:
@@ -539,5 +427,5 @@ class ChipOs:
         self._require_channel()
 
     def _require_channel(self) -> None:
-        if self.access is None and not self._open:
+        if self.access is None and not self._files.unprotected:
             raise Refusal(SW_SECURITY)

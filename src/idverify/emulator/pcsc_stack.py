@@ -50,7 +50,7 @@ class VirtualReaderStack:
             transport = open_reader(stack.reader(0))
     """
 
-    def __init__(self, *, lock_timeout: float = 300.0) -> None:
+    def __init__(self, *, lock_timeout: float = 30.0) -> None:
         self._lock_timeout = lock_timeout
         self._lock: IO[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
