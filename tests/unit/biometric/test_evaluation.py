@@ -181,22 +181,18 @@ def test_calibration_needs_people(folder: Path, matcher: FaceMatcher) -> None:
         measure([f"{place}.jpg" for place in LAYOUT])
 
 
-@pytest.mark.slow
 def test_accuracy_on_labeled_faces_in_the_wild(tmp_path: Path) -> None:
-    """The first fold alone: every two of 807 pictures. docs/models.md has the figures of both development folds."""
+    """The first fifty pairs, every two of their pictures. docs/models.md has the figures of both development folds."""
     folder = shared("faces/lfw_dev")
     lines = (folder / "pairs.txt").read_text(encoding="utf-8").splitlines()
     first = tmp_path / "pairs.txt"
-    first.write_text("\n".join(["1\t300", *lines[1:601]]), encoding="utf-8")
-    found = evaluate_faces(first, folder / "images", all_pairs=True, matcher=FaceMatcher(threads=2))
-    assert (found.images, found.genuine, found.impostor) == (807, 931, 324_290)
+    first.write_text("\n".join(["1\t25", *lines[1:26], *lines[301:326]]), encoding="utf-8")
+    found = evaluate_faces(first, folder / "images", all_pairs=True, matcher=FaceMatcher(threads=1))
+    assert (found.images, found.genuine, found.impostor) == (82, 54, 3267)
     assert found.fte == 0.0
-    assert found.accuracy_mean >= 0.995
-    assert found.eer <= 0.004
-    assert set(found.fnmr_at_fmr) == {"0.01", "0.001", "0.0001"}
-    assert found.fnmr_at_fmr["0.001"] <= 0.005
-    assert found.fnmr_at_fmr["0.0001"] <= 0.009
+    assert found.accuracy_mean >= 0.99
+    assert found.eer <= 0.01
+    assert found.fnmr_at_fmr["0.001"] <= 0.02
     table = FaceMatcher().calibration
     assert table is not None
-    for key, fmr in (("0.001", 1e-3), ("0.0001", 1e-4)):
-        assert found.threshold_at_fmr[key] == pytest.approx(table.threshold(fmr), abs=0.01)
+    assert found.threshold_at_fmr["0.01"] == pytest.approx(table.threshold(1e-2), abs=0.03)
