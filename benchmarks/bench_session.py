@@ -93,7 +93,7 @@ def stack() -> Iterator[VirtualReaderStack]:
     reason = VirtualReaderStack.why_not()
     if reason is not None:
         pytest.skip(reason)
-    with VirtualReaderStack() as started:
+    with VirtualReaderStack(lock_timeout=600) as started:
         yield started
 
 

@@ -119,7 +119,14 @@ class SecurityStatusError(StatusWordError):
 
 
 class SecureMessagingError(ProtocolError):
-    """A protected response does not verify. The keys are gone; open the chip anew."""
+    """A protected response does not verify. The keys are gone; open the chip anew.
+
+    Attributes:
+        bare_status: the status word of an answer that came without any protection, which is how a chip refuses or says
+            that it has lost the session; None where an answer was protected, but wrongly.
+    """
+
+    bare_status: int | None = None
 
 
 class AccessDeniedError(ProtocolError):

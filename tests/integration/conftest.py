@@ -19,7 +19,7 @@ def _stack() -> Iterator[VirtualReaderStack]:
         if REQUIRED:
             pytest.fail(f"a PC/SC service is required here: {reason}")
         pytest.skip(reason)
-    with VirtualReaderStack() as stack:
+    with VirtualReaderStack(lock_timeout=600) as stack:
         yield stack
 
 

@@ -168,8 +168,9 @@ class Opener:
             content = bytes(self._reader(channel).read(FileId.ATR_INFO).data)
         except (StatusWordError, MalformedDataError):
             return
-        self._files[FileId.ATR_INFO] = content
-        note_atr_info(limits, content)
+        if content:
+            self._files[FileId.ATR_INFO] = content
+            note_atr_info(limits, content)
 
     def _read_master_files(self, channel: FileChannel, *, security: bool) -> None:
         wanted = dict.fromkeys(self._options.master_files)

@@ -28,6 +28,7 @@ from idverify.errors import (
 from idverify.report import CheckId, CheckStatus, Reason
 
 _CHOICES_TRIED: Final = 2
+_BARE_BYTES: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Prover:
 
         Raises:
             ConfigurationError: a challenge of another length.
-            TransportError, OperationCancelled
+            SecureMessagingError, TransportError, OperationCancelled
         """
         active = self._active()
         return active, self._mapping(self.cam) if self.cam is not None else self._chip()
@@ -143,6 +144,14 @@ class Prover:
         return failed
 
     def _agree(self, choice: ChipAuthChoice) -> ChipAuthResult:
+        """One run; a second one where the first answer came bare, as from a chip that lost power in between."""
+        result: ChipAuthResult = self._agree_once(choice)
+        if result.proven or len(result.evidence.response) > _BARE_BYTES:
+            return result
+        self.switch(result)
+        return self._agree_once(choice)
+
+    def _agree_once(self, choice: ChipAuthChoice) -> ChipAuthResult:
         result: ChipAuthResult = self.run(lambda channel, inner: run_chip_auth(channel, inner, choice, rng=self.rng))
         return result
 
@@ -177,7 +186,14 @@ class Prover:
 
 
 def _failure(check: CheckId, file: FileId, error: Exception) -> ChipResult:
-    """The result of a protocol that ended in an exception."""
+    """The result of a protocol that ended in an exception.
+
+    Raises:
+        SecureMessagingError: ``error``, where an answer was protected wrongly: that says something about the way to
+            the chip, and nothing about the chip.
+    """
+    if isinstance(error, SecureMessagingError) and error.bare_status is None:
+        raise error
     status, reason, facts = CheckStatus.FAILED, Reason.CHIP_PROOF_INVALID, {"error": type(error).__name__}
     if isinstance(error, UnsupportedAlgorithmError):
         status, reason = CheckStatus.UNDETERMINED, Reason.ALGORITHM_UNSUPPORTED
@@ -187,4 +203,6 @@ def _failure(check: CheckId, file: FileId, error: Exception) -> ChipResult:
         reason = Reason.CHIP_REFUSED
         if isinstance(error.__cause__, StatusWordError):
             facts = {"sw": f"{error.__cause__.sw:04X}"}
+        elif isinstance(error, SecureMessagingError):
+            facts = {"sw": f"{error.bare_status:04X}"}
     return ChipResult(check=check, key_file=file, status=status, reason=reason, facts=facts)

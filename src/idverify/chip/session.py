@@ -75,6 +75,7 @@ class DocumentSession:
         transport: the connected card.
         options: limits and choices.
         on_progress: called when the progress has changed.
+        on_file: called with each file that has been read completely, while the next ones are still to come.
         cancel: looked at before every command.
         rng: source of random bytes for the protocols.
         memory: where limits of card models are remembered.
@@ -88,6 +89,7 @@ class DocumentSession:
         *,
         options: ReadOptions | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        on_file: Callable[[FileId, bytes], None] | None = None,
         cancel: CancelToken | None = None,
         rng: Callable[[int], bytes] = secrets.token_bytes,
         memory: LimitMemory = REMEMBERED,
@@ -96,6 +98,7 @@ class DocumentSession:
     ) -> None:
         self._options = options or ReadOptions()
         self._on_progress = on_progress
+        self._on_file = on_file
         self._rng = rng
         self._clock = clock
         self._pause = pause
@@ -256,6 +259,8 @@ class DocumentSession:
             milliseconds=(self._clock() - started) * 1000,
             ended_early=partial.ended_early,
         )
+        if self._on_file is not None:
+            self._on_file(file, content)
         return content
 
     def read_all(self, files: Iterable[FileId] | None = None) -> dict[FileId, bytes]:
@@ -374,6 +379,7 @@ class DocumentSession:
 
         Raises:
             ConfigurationError: the session is not open, or a challenge of another length.
+            SecureMessagingError: an answer was protected wrongly; nothing is known about the chip then.
             TransportError, OperationCancelled
         """
         self._require_open()

@@ -298,9 +298,9 @@ class SecureProcessor:
             raise
         try:
             return self.protection.unprotect(response)
-        except SecureMessagingError:
+        except SecureMessagingError as error:
             if not response.data:
-                self.bare_status = response.sw
+                error.bare_status = self.bare_status = response.sw
             raise
 
 

@@ -1,0 +1,116 @@
+"""One fault at every command of a whole visit: a right result or a clean error, never a hang, never a wrong verdict."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+
+import pytest
+
+from idverify.chip.access.password import AccessPassword
+from idverify.chip.chip_proof import gate_chip_results
+from idverify.chip.iso7816.limits import LimitMemory
+from idverify.chip.lds.files import FileId
+from idverify.chip.pki.passive_auth import verify_document
+from idverify.chip.pki.trust_store import TrustStore
+from idverify.chip.session import DocumentSession, ReadOptions
+from idverify.chip.transport.memory import MemoryTransport
+from idverify.crypto.block import Cipher
+from idverify.emulator import Card, ChipAuthSpec, Fault, FaultKind, PaceOption, personalise
+from idverify.errors import IdVerifyError, WrongPasswordError
+from idverify.report import CheckId, CheckResult, CheckStatus
+from tests.conformance.reading import AT
+
+FAULTS = {
+    "remove": lambda at: Fault(FaultKind.REMOVE, at),
+    "remove-executed": lambda at: Fault(FaultKind.REMOVE, at, executed=True),
+    "timeout": lambda at: Fault(FaultKind.TIMEOUT, at),
+    "timeout-executed": lambda at: Fault(FaultKind.TIMEOUT, at, executed=True),
+    "reset": lambda at: Fault(FaultKind.RESET, at),
+    "status-6f00": lambda at: Fault(FaultKind.STATUS, at, value=0x6F00),
+    "status-6988": lambda at: Fault(FaultKind.STATUS, at, value=0x6988),
+    "status-9000": lambda at: Fault(FaultKind.STATUS, at, value=0x9000),
+    "flip-data": lambda at: Fault(FaultKind.FLIP, at, value=8 * (7 + at % 5) + at % 8),
+    "flip-status": lambda at: Fault(FaultKind.FLIP, at, value=-1 - at % 16),
+    "cut": lambda at: Fault(FaultKind.TRUNCATE, at, value=-1 - at % 3),
+    "nothing": lambda at: Fault(FaultKind.TRUNCATE, at, value=0),
+    "duplicate": lambda at: Fault(FaultKind.DUPLICATE, at),
+    "longer": lambda at: Fault(FaultKind.EXTEND, at, value=1 + at % 4),
+}
+RECOVERABLE = ("remove", "remove-executed", "timeout", "timeout-executed", "nothing")
+"""What a card that moved does: the visit must succeed all the same."""
+
+
+@cache
+def passport() -> Card:
+    """Everything there is, over a fast curve."""
+    return personalise(
+        "passport-eac",
+        seed="sweep",
+        pace=(PaceOption("GM", 12, Cipher.AES128),),
+        ca=(ChipAuthSpec("secp256r1"),),
+        aa="secp256r1",
+    )
+
+
+@cache
+def trust() -> TrustStore:
+    return TrustStore.from_certificates(passport().trust_anchors)
+
+
+def visit(card: Card) -> tuple[DocumentSession, dict[FileId, bytes], dict[CheckId, CheckResult], bool]:
+    with DocumentSession(
+        MemoryTransport(card), memory=LimitMemory(), options=ReadOptions(), pause=lambda seconds: None
+    ) as session:
+        session.open([AccessPassword.can(card.can or ""), AccessPassword.from_mrz_text(card.mrz)])
+        files = session.read_all()
+        proofs = session.authenticate_chip(challenge=bytes(range(8)))
+    report = verify_document(
+        {f: raw for f, raw in files.items() if f.in_application}, trust=trust(), at=AT, unreadable=session.unreadable
+    )
+    gated = {c.check: c for c in gate_chip_results(proofs, report)}
+    whole = report.status(CheckId.DG_HASH) is CheckStatus.SUCCESSFUL
+    return session, files, gated, whole
+
+
+@cache
+def commands() -> int:
+    session, files, gated, _ = visit(passport().fresh())
+    assert all(c.status is CheckStatus.SUCCESSFUL for c in gated.values())
+    assert FileId.DG2 in files
+    return session.stats.apdus
+
+
+@pytest.mark.parametrize("kind", sorted(FAULTS))
+def test_a_fault_at_every_command(kind: str) -> None:
+    ended_well = 0
+    for at in range(commands()):
+        card = passport().fresh(faults=[FAULTS[kind](at)])
+        started = time.monotonic()
+        try:
+            session, files, gated, _ = visit(card)
+        except WrongPasswordError:
+            assert kind not in RECOVERABLE
+            assert card.wrong_keys <= 1
+            continue
+        except IdVerifyError:
+            assert kind not in RECOVERABLE, f"at command {at}"
+            continue
+        finally:
+            assert time.monotonic() - started < 20
+            assert card.apdu_count < 6 * commands()
+        ended_well += 1
+        wrong = {f.label for f, raw in files.items() if raw != passport().files.get(f)}
+        if kind.startswith(("flip", "cut", "duplicate", "longer", "status")):
+            wrong -= {"EF.CardAccess", "EF.ATR/INFO"}  # plain: nothing vouches for them, so no verdict hangs on them
+        assert not wrong, f"at command {at}"
+        for check, result in gated.items():
+            if result.status is CheckStatus.SUCCESSFUL:
+                continue
+            # an answer altered on its way may fail a proof or leave it open; a card that only moved may not
+            assert kind not in RECOVERABLE, f"{check} {result.reason} at command {at}"
+        if kind in RECOVERABLE:
+            assert session.access == "pace"
+            assert FileId.DG2 in files
+            assert card.wrong_keys == 0
+    assert ended_well >= (commands() if kind in RECOVERABLE else 1)
