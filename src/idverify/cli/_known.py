@@ -6,17 +6,19 @@ import base64
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from idverify.errors import IdVerifyError, MalformedDataError, UnsupportedAlgorithmError
 
 if TYPE_CHECKING:
-    from idverify.chip.lds.security_infos import SecurityInfos
     from idverify.chip.pki.certificate import Certificate
 
 Fields = dict[str, Any]
+_MOST_LINES = 200
+_DEEPEST = 8
+_OID = re.compile(r"\b\d+(?:\.\d+){5,}\b")
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----")
 
 
@@ -35,25 +37,23 @@ class Description:
     problems: tuple[str, ...] = ()
 
 
-def describe(data: bytes, name: str = "") -> Description:
-    """The first reading of the bytes that succeeds; the file's name breaks ties.
+def describe(data: bytes) -> Description:
+    """The first reading of the bytes that succeeds.
 
     Raises:
         MalformedDataError: nothing that the library knows; the message says what came closest.
     """
     data = unpacked(data)
-    wanted = _by_name(name) or _by_content(data)
-    if not wanted:
-        raise MalformedDataError(
-            "nothing that this library knows: no file of a chip, certificate, list, record or picture"
-        )
-    last: IdVerifyError | None = None
-    for reading in wanted:
+    first: IdVerifyError | None = None
+    for reading in _readings(data):
         try:
-            return reading(data)
+            found = reading(data)
         except (MalformedDataError, UnsupportedAlgorithmError) as error:
-            last = error if last is None else last
-    raise MalformedDataError(str(last))
+            first = first or error
+        else:
+            more = (str(first),) if first is not None and reading is _tree else ()
+            return dataclasses.replace(found, problems=(*found.problems, *more))
+    raise MalformedDataError(str(first))
 
 
 def unpacked(data: bytes) -> bytes:
@@ -70,43 +70,56 @@ def unpacked(data: bytes) -> bytes:
 Reading = Callable[[bytes], Description]
 
 
-def _by_name(name: str) -> tuple[Reading, ...]:
-    stem = name.lower().removesuffix(".bin")
-    return {"ef_cardaccess": (_card_access,), "ef_dir": (_tree("EF.DIR"),)}.get(stem, ())
-
-
-def _by_content(data: bytes) -> tuple[Reading, ...]:
-    if data[:4] == b"FAC\x00":
-        return (_face_record,)
-    if data[:4] == b"FMR\x00":
-        return (_finger_record,)
-    first = data[0] if data else -1
-    tags: Mapping[int, tuple[Reading, ...]] = {
-        0x60: (_com,),
-        0x61: (_dg1, _tree("EF.DIR")),
-        0x63: (_tree("DG3"),),
-        0x6D: (_dg13, _tree("DG13")),
-        0x6E: (_dg14,),
-        0x6F: (_dg15,),
-        0x75: (_dg2, _tree("DG2")),
-        0x77: (_sod,),
-        0x30: (_certificate, _master_list, _cms, _tree("ASN.1 sequence")),
-        0x31: (_card_access, _tree("ASN.1 set")),
-    }
-    if first in tags:
-        return tags[first]
+def _readings(data: bytes) -> tuple[Reading, ...]:
+    if data[:1] == b"\x30":
+        return (_certificate, _master_list, _deviation_list, _cms, _crl, _tree)
+    if data[:1] == b"\x77":
+        return (_sod, _tree)
     if data[:2] == b"\x7f\x21":
-        return (_tree("CV certificate"),)
-    if 0x64 <= first <= 0x76:
-        return (_tree(_group_name(first)),)
-    return (_picture,)
+        return (_cv_certificate, _file, _tree)
+    if data[:1] and (0x60 <= data[0] <= 0x7F or data[0] == 0x31):
+        return (_file, _tree)
+    return (_file, _picture)
 
 
-def _group_name(tag: int) -> str:
-    from idverify.chip.lds.files import FileId
+def _file(data: bytes) -> Description:
+    """A file of the chip or a biometric record; its personal data is revealed: the caller asked to see it."""
+    from idverify._secret import Secret
+    from idverify.chip.lds import describe as lds
 
-    file = FileId.from_tag(tag)
-    return file.label if file is not None else f"data object {tag:02X}"
+    found = lds.describe(data)
+    fields: Fields = {}
+    for label, text in found.lines:
+        value = text.reveal() if isinstance(text, Secret) else _OID.sub(lambda match: _known(match[0]), text)
+        if label not in fields:
+            fields[label] = value
+        else:
+            before = fields[label]
+            fields[label] = [*(before if isinstance(before, list) else [before]), value]
+    fields |= _keys(data)
+    return Description(found.kind + (" (personal data)" if found.personal else ""), fields, found.problems)
+
+
+def _keys(data: bytes) -> Fields:
+    """The public keys of DG14 and DG15 in words."""
+    from idverify.chip.lds.dg14 import DG14
+    from idverify.chip.lds.dg15 import DG15
+
+    if data[:1] == b"\x6f":
+        return {"key": _key_text(DG15.parse(data).public_key)}
+    if data[:1] == b"\x6e":
+        keys = DG14.parse(data).security_infos.chip_authentication_keys
+        return {"keys": [_key_text(info.public_key) for info in keys]} if keys else {}
+    return {}
+
+
+def _key_text(spki: bytes) -> str:
+    from idverify.crypto.signature import PublicKey
+
+    try:
+        return str(PublicKey.from_spki(spki))
+    except IdVerifyError:
+        return "of a kind that signatures are not verified with"
 
 
 def _known(dotted: str) -> str:
@@ -121,109 +134,6 @@ def _known(dotted: str) -> str:
                 if member.value == dotted:
                     return f"{member.name.lower().replace('_', '-')} ({dotted})"
     return dotted
-
-
-def _com(data: bytes) -> Description:
-    from idverify.chip.lds.com import EfCom
-
-    com = EfCom.parse(data)
-    fields: Fields = {
-        "LDS version": com.lds_version,
-        "Unicode version": com.unicode_version,
-        "data groups": [f.label for f in com.data_groups],
-    }
-    if com.unknown_tags:
-        fields["unknown tags"] = [f"{tag:02X}" for tag in com.unknown_tags]
-    return Description("EF.COM", fields, com.problems)
-
-
-def _dg1(data: bytes) -> Description:
-    from idverify.chip.lds.dg1 import DG1
-
-    mrz = DG1.parse(data).mrz
-    fields: Fields = {
-        "format": mrz.format.name,
-        "MRZ": list(mrz.lines),
-        "document code": mrz.document_code,
-        "issuing state": mrz.issuing_state,
-        "document number": mrz.document_number,
-        "surname": mrz.surname,
-        "given names": mrz.given_names,
-        "date of birth": mrz.date_of_birth,
-        "sex": mrz.sex,
-        "date of expiry": "unlimited" if mrz.unlimited else mrz.date_of_expiry,
-        "nationality": mrz.nationality,
-        "check digits": "all correct" if mrz.check_digits_ok else "WRONG",
-    }
-    return Description("DG1, machine readable zone (personal data)", fields, mrz.problems)
-
-
-def _dg2(data: bytes) -> Description:
-    from idverify.chip.lds.dg2 import DG2
-
-    dg2 = DG2.parse(data)
-    faces = [
-        f"{face.image_format.name} {face.width} x {face.height}, {len(face.image):,} bytes, {len(face.points)} points"
-        for face in dg2.faces
-    ]
-    problems = (*dg2.problems, *(p for face in dg2.faces for p in face.problems))
-    return Description("DG2, portrait (personal data)", {"faces": faces}, problems)
-
-
-def _dg13(data: bytes) -> Description:
-    from idverify.chip.lds.dg13_vn import CitizenDetails
-
-    details = CitizenDetails.parse(data)
-    shown = [f.name for f in dataclasses.fields(details) if f.name not in ("others", "problems", "raw")]
-    fields: Fields = {n.replace("_", " "): getattr(details, n) for n in shown if getattr(details, n) is not None}
-    for number, raw in details.others.items():
-        fields[f"field {number}"] = raw.hex().upper()
-    return Description("DG13 of the Vietnamese citizen card (personal data)", fields, details.problems)
-
-
-def _infos(infos: SecurityInfos) -> Fields:
-    lines = []
-    for info in infos.infos:
-        more = [
-            f"{name.replace('_', ' ')} {getattr(info, name)}"
-            for name in ("version", "parameter_id", "key_id", "signature_algorithm", "standardized_id")
-            if getattr(info, name, None) is not None
-        ]
-        key = getattr(info, "public_key", None)
-        if isinstance(key, bytes):
-            more.append(_key_text(key))
-        lines.append(", ".join([type(info).__name__, _known(info.protocol), *more]))
-    return {"security infos": lines}
-
-
-def _key_text(spki: bytes) -> str:
-    from idverify.crypto.signature import PublicKey
-
-    try:
-        return str(PublicKey.from_spki(spki))
-    except IdVerifyError:
-        return "a key that this library cannot use"
-
-
-def _card_access(data: bytes) -> Description:
-    from idverify.chip.lds.security_infos import SecurityInfos
-
-    infos = SecurityInfos.parse_card_access(data)
-    problems = (f"{infos.trailing} bytes after the end",) if infos.trailing else ()
-    return Description("EF.CardAccess, security infos", _infos(infos), problems)
-
-
-def _dg14(data: bytes) -> Description:
-    from idverify.chip.lds.dg14 import DG14
-
-    return Description("DG14, security infos", _infos(DG14.parse(data).security_infos))
-
-
-def _dg15(data: bytes) -> Description:
-    from idverify.chip.lds.dg15 import DG15
-
-    dg15 = DG15.parse(data)
-    return Description("DG15, active authentication key", {"key": _key_text(dg15.public_key)})
 
 
 def _sod(data: bytes) -> Description:
@@ -322,26 +232,40 @@ def _cms(data: bytes) -> Description:
     return Description("CMS signed data", fields, tuple(d.value for d in signed.deviations))
 
 
-def _face_record(data: bytes) -> Description:
-    from idverify.chip.lds.iso19794_5 import FaceRecord
+def _crl(data: bytes) -> Description:
+    from idverify.chip.pki.crl import RevocationList
 
-    record = FaceRecord.parse(data)
-    faces = [
-        f"{face.image_format.name} {face.width} x {face.height}, {len(face.image):,} bytes" for face in record.faces
-    ]
-    return Description("ISO/IEC 19794-5 face record (personal data)", {"faces": faces}, record.problems)
+    crl = RevocationList.parse(data)
+    until = f"{crl.next_update:%Y-%m-%d}" if crl.next_update is not None else "not said"
+    fields: Fields = {
+        "issuer": crl.issuer.text,
+        "this update": f"{crl.this_update:%Y-%m-%d}",
+        "next update": until,
+        "revoked": len(crl.revoked),
+    }
+    return Description("certificate revocation list", fields)
 
 
-def _finger_record(data: bytes) -> Description:
-    if len(data) < 24:
-        raise MalformedDataError("ISO/IEC 19794-2 record: shorter than its header")
-    return Description(
-        "ISO/IEC 19794-2 finger minutiae record (personal data)",
-        {
-            "version": data[4:8].rstrip(b"\0").decode("ascii", "replace").strip(),
-            "declared length": int.from_bytes(data[8:12], "big"),
-        },
-    )
+def _deviation_list(data: bytes) -> Description:
+    from idverify.chip.pki.deviations import DeviationList
+
+    found = DeviationList.parse(data)
+    fields: Fields = {"country": found.country, "deviations": len(found.deviations)}
+    return Description("deviation list", fields)
+
+
+def _cv_certificate(data: bytes) -> Description:
+    from idverify.chip.pki.cvc import CvCertificate
+
+    certificate = CvCertificate.parse(data)
+    fields: Fields = {
+        "authority": certificate.authority_reference,
+        "holder": certificate.holder_reference,
+        "role": certificate.chat.role.name.lower().replace("_", " "),
+        "valid": f"{certificate.effective} to {certificate.expires}",
+        "key": _known(certificate.public_key.oid),
+    }
+    return Description("CV certificate", fields)
 
 
 def _picture(data: bytes) -> Description:
@@ -351,28 +275,24 @@ def _picture(data: bytes) -> Description:
     return Description("picture", {"format": header.format.value, "size": f"{header.width} x {header.height} pixels"})
 
 
-def _tree(kind: str) -> Reading:
+def _tree(data: bytes) -> Description:
     """The data objects of a file without a reading of its own, as a tree of tags and lengths."""
+    from idverify._tlv import Tlv, read_tlv
 
-    def read(data: bytes) -> Description:
-        from idverify._tlv import Tlv, read_tlv
+    what, lines = "data objects", list[str]()
 
-        lines: list[str] = []
+    def walk(node: Tlv, depth: int) -> None:
+        if len(lines) >= _MOST_LINES:
+            return
+        lines.append(f"{'  ' * depth}{node.tag:02X}  {len(node.value)} bytes")
+        if node.constructed and depth < _DEEPEST:
+            for child in node.children(what=what):
+                walk(child, depth + 1)
 
-        def walk(node: Tlv, depth: int) -> None:
-            if len(lines) >= 200:
-                return
-            lines.append(f"{'  ' * depth}{node.tag:02X}  {len(node.value)} bytes")
-            if node.constructed and depth < 8:
-                for child in node.children(what=kind):
-                    walk(child, depth + 1)
-
-        outer = read_tlv(data, what=kind)
-        walk(outer, 0)
-        problems = (f"{len(data) - len(outer.raw)} bytes after the end",) if len(outer.raw) < len(data) else ()
-        return Description(kind, {"data objects": lines}, problems)
-
-    return read
+    outer = read_tlv(data, what=what)
+    walk(outer, 0)
+    problems = (f"{len(data) - len(outer.raw)} bytes after the end",) if len(outer.raw) < len(data) else ()
+    return Description("data objects without a reading of their own", {"tags and lengths": lines}, problems)
 
 
 def digest(data: bytes) -> str:
