@@ -185,7 +185,8 @@ def verify(
 ) -> VerificationResult:
     """Read a card, prove it genuine, match its portrait with a live picture, and decide.
 
-    The live picture becomes a template on another thread while the chip is read.
+    Work overlaps: the live picture becomes a template on another thread while the chip is read, the portrait as soon
+    as DG2 is in, and passive authentication runs while the chip computes its proof.
 
     Args:
         transport: the connected card; it stays open.
@@ -217,26 +218,36 @@ def verify(
     chosen, moment = load(policy), _aware(at)
     wanted = chosen.face_fmr is not None or live is not None
     picture = _read_live(live) if live is not None else None
+    if wanted and picture is not None:
+        matcher = matcher or _new_matcher()
     clock = _Clock()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="idverify-face") as pool:
-        matcher = (matcher or _new_matcher()) if wanted and picture is not None else None
-        live_future = pool.submit(_live_sample, matcher, picture) if matcher and picture is not None else None
-        keyring = tuple(passwords) if isinstance(passwords, Sequence) else (passwords,)
+    pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="idverify")
+    try:
+        face = _Face(matcher if wanted else None, picture, chosen, pool)
         with DocumentSession(
-            transport, options=options or ReadOptions(), on_progress=on_progress, cancel=cancel, rng=rng
+            transport,
+            options=options or ReadOptions(),
+            on_progress=on_progress,
+            on_file=face.on_file,
+            cancel=cancel,
+            rng=rng,
         ) as session:
-            access = session.open(keyring)
+            access = session.open(passwords)
             files = session.read_all()
+            asked = {r.check for r in chosen.requirements}
+            exact = PassiveAuthOptions(profile=CheckId.DSC_PROFILE in asked)
+            unreadable = dict(session.unreadable)
+            judging = pool.submit(  # while the chip computes its proof
+                examine, files, trust=trust, at=moment, unreadable=unreadable, options=exact
+            )
             chip = session.authenticate_chip(challenge=challenge)
             clock.lap("card")
-            unreadable = session.unreadable
-            summary = session.stats
-        face = _Face(matcher, live_future, chosen)
-        portrait, portrait_format, portrait_problem = _portrait(files)
-        reference = pool.submit(face.reference, portrait) if portrait is not None else None
-        asked = {r.check for r in chosen.requirements}
-        exact = PassiveAuthOptions(profile=CheckId.DSC_PROFILE in asked)
-        passive = examine(files, trust=trust, at=moment, unreadable=unreadable, options=exact)
+            summary, opened_by = session.stats, session.access
+            late, unreadable = dict(session.files), dict(session.unreadable)
+        passive = judging.result()
+        if late.keys() != files.keys():  # the chip's proof needed a file that was to be skipped
+            files = late
+            passive = examine(files, trust=trust, at=moment, unreadable=unreadable, options=exact)
         clock.lap("passive_authentication")
         checks = [*access, *passive.report.checks, *gate_chip_results(chip, passive.report)]
         checks += _document_checks(files, moment)
@@ -247,20 +258,22 @@ def verify(
             clock.lap("online")
         scores: list[MatchScore] = []
         if wanted:
-            checks += face.compare(reference, portrait_problem, scores)
+            checks += face.compare(scores)
             clock.lap("face")
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     report = VerificationReport(checks=tuple(checks), trust_store_id=passive.report.trust_store_id, verified_at=moment)
-    milliseconds = dict(summary.milliseconds) | clock.laps
+    portrait, portrait_format, _ = _portrait(files)
     return VerificationResult(
         decision=chosen.decide(report, scores),
         report=report,
         scores=tuple(scores),
         session=SessionSummary(
             transport=transport.kind,
-            access=session.access,
+            access=opened_by,
             apdus=summary.apdus,
             bytes=summary.bytes,
-            milliseconds=milliseconds,
+            milliseconds=dict(summary.milliseconds) | clock.laps,
         ),
         portrait=Secret(portrait) if portrait is not None else None,
         portrait_format=portrait_format,
@@ -374,6 +387,13 @@ def _live_sample(matcher: FaceMatcher, picture: bytes | Image) -> FaceSample:
     return matcher.analyse(image, kind=CaptureKind.LIVE)
 
 
+def _portrait_sample(matcher: FaceMatcher, portrait: bytes) -> FaceSample:
+    from idverify.biometric.codecs import CHIP_FORMATS, decode_image
+    from idverify.biometric.face.quality import CaptureKind
+
+    return matcher.analyse(decode_image(portrait, formats=CHIP_FORMATS), kind=CaptureKind.PORTRAIT)
+
+
 def _portrait(files: Mapping[FileId, bytes]) -> tuple[bytes | None, str | None, Reason]:
     """The portrait of DG2, its media type, and why there is none."""
     raw = files.get(FileId.DG2)
@@ -464,24 +484,28 @@ def _ask_online(
 
 
 class _Face:
-    """The face part of one transaction: both templates, their quality, their score."""
+    """The face part of one transaction: two templates made on other threads while the chip is read, and their score."""
 
-    def __init__(self, matcher: FaceMatcher | None, live: Future[FaceSample] | None, policy: Policy) -> None:
-        self._matcher, self._live, self._policy = matcher, live, policy
+    def __init__(
+        self, matcher: FaceMatcher | None, picture: bytes | Image | None, policy: Policy, pool: ThreadPoolExecutor
+    ) -> None:
+        self._matcher, self._policy, self._pool = matcher, policy, pool
+        self._live: Future[FaceSample] | None = None
+        self._reference: Future[FaceSample] | None = None
+        self._problem = Reason.NO_PORTRAIT
         self.advice: tuple[str, ...] = ()
+        if matcher is not None and picture is not None:
+            self._live = pool.submit(_live_sample, matcher, picture)
 
-    def reference(self, portrait: bytes) -> FaceSample | None:
-        """The portrait's sample; None where no face is compared."""
-        if self._matcher is None:
-            return None
-        from idverify.biometric.codecs import decode_image
-        from idverify.biometric.face.quality import CaptureKind
+    def on_file(self, file: FileId, raw: bytes) -> None:
+        """Start on the portrait as soon as DG2 is in."""
+        if file is not FileId.DG2 or self._live is None or self._matcher is None:
+            return
+        portrait, _, self._problem = _portrait({file: raw})
+        if portrait is not None:
+            self._reference = self._pool.submit(_portrait_sample, self._matcher, portrait)
 
-        return self._matcher.analyse(decode_image(portrait), kind=CaptureKind.PORTRAIT)
-
-    def compare(
-        self, reference: Future[FaceSample | None] | None, portrait_problem: Reason, scores: list[MatchScore]
-    ) -> list[CheckResult]:
+    def compare(self, scores: list[MatchScore]) -> list[CheckResult]:
         """The checks ``face.quality`` and ``face.match``; appends the score."""
         if self._matcher is None or self._live is None:
             return [_face_result(CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
@@ -493,31 +517,25 @@ class _Face:
         except BiometricError:
             return [_face_result(CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")]
         checks = [self._quality(live)]
-        if reference is None:
-            checks.append(_face_result(CheckStatus.UNDETERMINED, portrait_problem, "DG2"))
-            return checks
+        if self._reference is None:
+            return [*checks, _face_result(CheckStatus.UNDETERMINED, self._problem, "DG2")]
         try:
-            chip = reference.result()
+            chip = self._reference.result()
         except ImageError:
             return [*checks, _face_result(CheckStatus.UNDETERMINED, Reason.IMAGE_UNREADABLE, "DG2")]
         except BiometricError:
             return [*checks, _face_result(CheckStatus.UNDETERMINED, Reason.NO_FACE, "DG2")]
-        if chip is None:
-            return [*checks, _face_result(CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
         score = self._matcher.compare(live.template, chip.template)
         limit = self._policy.face_fmr
-        calibrated = score.fmr is not None and limit is not None
-        threshold = self._matcher.threshold(limit) if calibrated and limit is not None else None
+        threshold = self._matcher.threshold(limit) if score.fmr is not None and limit is not None else None
         scores.append(
             MatchScore(modality="face", value=score.value, threshold=threshold, fmr=score.fmr, model=score.model)
         )
         if score.fmr is None or limit is None:
-            checks.append(_face_result(CheckStatus.UNDETERMINED, Reason.NOT_CALIBRATED))
-        elif score.fmr <= limit:
-            checks.append(_face_result(CheckStatus.SUCCESSFUL, Reason.ABOVE_THRESHOLD))
-        else:
-            checks.append(_face_result(CheckStatus.FAILED, Reason.BELOW_THRESHOLD))
-        return checks
+            return [*checks, _face_result(CheckStatus.UNDETERMINED, Reason.NOT_CALIBRATED)]
+        if score.fmr <= limit:
+            return [*checks, _face_result(CheckStatus.SUCCESSFUL, Reason.ABOVE_THRESHOLD)]
+        return [*checks, _face_result(CheckStatus.FAILED, Reason.BELOW_THRESHOLD)]
 
     def _quality(self, live: FaceSample) -> CheckResult:
         from idverify.biometric.face.quality import QualityStatus

@@ -276,3 +276,42 @@ def test_the_holder_is_there_for_those_who_ask() -> None:
     assert result.portrait is not None
     assert result.portrait.reveal()[:2] == b"\xff\xd8"
     assert result.portrait_format == "image/jpeg"
+
+
+def test_a_key_file_that_was_to_be_skipped_is_hashed_before_its_proof_counts() -> None:
+    options = idverify.ReadOptions(skip=frozenset({FileId.DG14, FileId.DG15}))
+    result = run(genuine().fresh(), options=options)
+    assert result.decision.outcome is Outcome.ACCEPT
+    assert result.report.status(CheckId.ACTIVE_AUTHENTICATION) is CheckStatus.SUCCESSFUL
+    forged = run(emulator.flip_byte(genuine(), FileId.DG15), options=options)
+    assert forged.decision.outcome is Outcome.REJECT
+
+
+def test_the_live_picture_is_worked_on_while_the_chip_is_being_read() -> None:
+    """Its template is asked for before the last command goes to the card."""
+    events: list[str] = []
+
+    class Watched(MemoryTransport):
+        def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
+            events.append("apdu")
+            return super().transmit(apdu, timeout=timeout)
+
+    class Matcher:
+        model = matcher().model
+        threshold = staticmethod(matcher().threshold)
+        compare = staticmethod(matcher().compare)
+
+        def analyse(self, image: object, *, kind: object) -> object:
+            events.append(str(kind))
+            return matcher().analyse(image, kind=kind)  # type: ignore[arg-type]
+
+    result = verify(
+        Watched(genuine().fresh()),
+        AccessPassword.can(str(genuine().can)),
+        trust=trust(),
+        live=LIVE,
+        at=AT,
+        matcher=Matcher(),  # type: ignore[arg-type]
+    )
+    assert result.decision.outcome is Outcome.ACCEPT
+    assert events.index("CaptureKind.LIVE") < len(events) - 1 - events[::-1].index("apdu")
