@@ -19,7 +19,7 @@ from idverify.biometric.finger.quality import FingerQuality, assess
 from idverify.biometric.finger.segment import Foreground, Grey, find_foreground
 from idverify.biometric.finger.template import FingerTemplate, make_template
 from idverify.biometric.image import check_size
-from idverify.biometric.models import ModelRegistry
+from idverify.biometric.models import ModelRegistry, default_registry
 from idverify.errors import ConfigurationError, ImageError, NoFingerError
 
 TASK = "finger-minutiae"
@@ -65,7 +65,7 @@ class FingerExtractor:
             ModelError: the model file is missing or altered.
             ConfigurationError: the model is of another task.
         """
-        registry = registry if registry is not None else ModelRegistry()
+        registry = registry if registry is not None else default_registry()
         self._card = registry.card(model_id) if model_id is not None else registry.default(TASK)
         if self._card.task != TASK:
             raise ConfigurationError(f"{self._card.identity} is a model for {self._card.task}, not for {TASK}")

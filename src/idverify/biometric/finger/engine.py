@@ -1,0 +1,129 @@
+"""Two prints: the same finger, and how surely? Extraction, comparison and calibration in one object."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.biometric.calibration import CalibrationTable
+from idverify.biometric.finger import constants as c
+from idverify.biometric.finger.extract import TASK, FingerExtractor, FingerSample
+from idverify.biometric.finger.matcher import Comparison, compare
+from idverify.biometric.finger.minutiae import FingerPosition
+from idverify.biometric.finger.records import decode_record
+from idverify.biometric.finger.template import FingerTemplate, make_template
+from idverify.biometric.models import ModelRegistry, default_registry
+from idverify.biometric.score import Modality, Score
+from idverify.errors import ConfigurationError
+
+
+class FingerMatcher:
+    """Matches fingers. Thread-safe; share one. The network is opened at the first picture."""
+
+    def __init__(
+        self, registry: ModelRegistry | None = None, *, model: str | None = None, threads: int | None = None
+    ) -> None:
+        """Chooses the model.
+
+        Args:
+            registry: where models come from; that of the package where None.
+            model: minutiae model by id; the registry's default where None.
+            threads: threads of one inference.
+
+        Raises:
+            ConfigurationError: no such model, or of another task.
+            ModelError: its calibration table was measured on another model.
+        """
+        self._registry = registry if registry is not None else default_registry()
+        self._card = self._registry.card(model) if model is not None else self._registry.default(TASK)
+        if self._card.task != TASK:
+            raise ConfigurationError(f"{self._card.identity} is a model for {self._card.task}, not for {TASK}")
+        self._table = self._registry.calibration(self._card.id)
+        self._threads = threads
+        self._extractor: FingerExtractor | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def model(self) -> str:
+        """Identity of the minutiae model, ``id@version``."""
+        return self._card.identity
+
+    @property
+    def calibration(self) -> CalibrationTable | None:
+        """The measured table of score against FMR."""
+        return self._table
+
+    def warm_up(self) -> None:
+        """Opens the network."""
+        with self._lock:
+            if self._extractor is None:
+                self._extractor = FingerExtractor(self._registry, model_id=self._card.id, threads=self._threads)
+
+    def sample(
+        self, picture: NDArray[np.uint8], *, dpi: float = c.DPI, position: FingerPosition = FingerPosition.UNKNOWN,
+        inverted: bool = False,
+    ) -> FingerSample:  # fmt: skip
+        """Everything found in one picture; see :meth:`FingerExtractor.extract`."""
+        self.warm_up()
+        extractor = self._extractor
+        if extractor is None:  # pragma: no cover - warm_up has just set it
+            raise ConfigurationError("the extractor is not open")
+        return extractor.extract(picture, dpi=dpi, position=position, inverted=inverted)
+
+    def template(self, picture: NDArray[np.uint8], *, dpi: float = c.DPI) -> FingerTemplate:
+        """The template of one picture.
+
+        Raises:
+            ImageError, ConfigurationError, NoFingerError: as :meth:`FingerExtractor.extract`.
+        """
+        return self.sample(picture, dpi=dpi).template()
+
+    def template_of_record(
+        self, data: bytes, *, true_size: tuple[int, int] | None = None, true_dpi: float = c.DPI
+    ) -> tuple[FingerTemplate, ...]:
+        """The templates of a minutiae record's views; see :func:`~idverify.biometric.finger.records.decode_record`."""
+        record = decode_record(data, true_size=true_size, true_dpi=true_dpi)
+        return tuple(make_template(view) for view in record.views)
+
+    def compare(self, probe: FingerTemplate, reference: FingerTemplate) -> Score:
+        """Compares two templates.
+
+        The FMR is told only where both come from the model of the calibration table: minutiae of other vendors have
+        another distribution of scores, for which nothing was measured.
+        """
+        return self.score(compare(probe, reference), probe, reference)
+
+    def score(self, found: Comparison, probe: FingerTemplate, reference: FingerTemplate) -> Score:
+        """A comparison as a score with its FMR."""
+        table = self._table if probe.model == reference.model == self.model else None
+        return Score(
+            value=found.value,
+            model=self.model,
+            fmr=table.fmr(found.value) if table else None,
+            fmr_bounds=table.bounds(found.value) if table else None,
+            calibration=table.id if table else None,
+            modality=Modality.FINGER,
+        )
+
+    def best(self, probes: Sequence[FingerTemplate], references: Sequence[FingerTemplate]) -> Score:
+        """The best of all comparisons of several tries with several stored prints of one finger.
+
+        The FMR is multiplied by the number of comparisons (Bonferroni): more tries are more chances for an impostor.
+
+        Raises:
+            ConfigurationError: an empty list.
+        """
+        scores = [self.compare(p, r) for p in probes for r in references]
+        if not scores:
+            raise ConfigurationError("nothing to compare")
+        top = max(scores, key=lambda s: s.value)
+        if top.fmr is None or top.fmr_bounds is None:
+            return top
+        low, high = (min(1.0, bound * len(scores)) for bound in top.fmr_bounds)
+        return Score(
+            value=top.value, model=top.model, fmr=min(1.0, top.fmr * len(scores)), fmr_bounds=(low, high),
+            calibration=top.calibration, modality=Modality.FINGER,
+        )  # fmt: skip
