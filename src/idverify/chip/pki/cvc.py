@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Self
@@ -11,6 +11,7 @@ from typing import Final, Self
 from asn1crypto import core
 
 from idverify import _asn1, _tlv
+from idverify.chip.lds import _der
 from idverify.crypto import curves
 from idverify.crypto import signature as sig
 from idverify.crypto.curves import Curve
@@ -20,6 +21,8 @@ from idverify.oids import Bsi, SecurityProtocol
 
 TAG: Final = 0x7F21
 MAX_BYTES: Final = 8192
+MAX_POOL: Final = 256
+"""Certificates that a chain is looked for in."""
 
 _ALGORITHMS: Final[dict[str, SignatureAlgorithm]] = {
     SecurityProtocol.TA_RSA_V1_5_SHA_1: SignatureAlgorithm(Scheme.RSA_PKCS1, "sha1"),
@@ -43,6 +46,19 @@ class Role(enum.IntEnum):
     DV_FOREIGN = 1
     DV_DOMESTIC = 2
     CVCA = 3
+
+
+_ROLES: Final = {
+    Role.TERMINAL: "terminal",
+    Role.DV_FOREIGN: "document verifier, foreign or not official",
+    Role.DV_DOMESTIC: "document verifier, domestic",
+    Role.CVCA: "country verifying certification authority",
+}
+
+
+def printable(reference: str) -> str:
+    """A reference as it may stand in reports: what is not printable ASCII becomes a question mark."""
+    return "".join(c if " " <= c <= "~" else "?" for c in reference)
 
 
 class TerminalType(enum.StrEnum):
@@ -81,6 +97,17 @@ class Chat:
     def terminal_type(self) -> TerminalType | None:
         """The type of terminal, or None for one that is not known here."""
         return _TYPES.get(self.oid)
+
+    def encode(self) -> bytes:
+        """The template, tag 7F4C, as PACE announces it (TR-03110-3 §B.1)."""
+        return _tlv.encode(0x7F4C, _der.encode_oid(self.oid), _tlv.encode(0x53, self.rights))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The guarded data groups that an inspection system may read: DG3 (bit 1), DG4 (bit 2); §C.4.1."""
+        if self.terminal_type is not TerminalType.INSPECTION_SYSTEM:
+            return ()
+        return tuple(name for bit, name in ((0x01, "DG3"), (0x02, "DG4")) if self.rights[-1] & bit)
 
     def effective_rights(self, issuer_rights: bytes) -> bytes:
         """The rights that remain under an issuer (TR-03110-3 C.4: bitwise AND), without the role."""
@@ -191,6 +218,28 @@ class CvCertificate:
             fields[0x65].value if 0x65 in fields else None,
         )
 
+    def describe(self) -> tuple[tuple[str, str], ...]:
+        """Label and text of every field, for people."""
+        chat, kind = self.chat, self.chat.terminal_type
+        key = self.public_key
+        try:
+            algorithm = str(key.algorithm)
+        except UnsupportedAlgorithmError:
+            algorithm = key.oid
+        curve = f", {key.curve.name}" if key.curve else ", domain parameters of the issuer"
+        return (
+            ("authority reference (CAR)", printable(self.authority_reference)),
+            ("holder reference (CHR)", printable(self.holder_reference)),
+            ("role", _ROLES[chat.role]),
+            ("terminal type", kind.name.lower().replace("_", " ") if kind else chat.oid),
+            ("rights", f"{chat.rights.hex()} {' '.join(chat.reads)}".strip()),
+            ("effective", self.effective.isoformat()),
+            ("expires", self.expires.isoformat()),
+            ("key", f"rsa-{key.rsa.bits}" if key.rsa else f"{8 * (len(key.point or b'') - 1) // 2} bits{curve}"),
+            ("signs with", algorithm),
+            ("self-issued", "yes" if self.self_issued else "no"),
+        )
+
     @property
     def self_issued(self) -> bool:
         """Whether holder and issuer are the same."""
@@ -207,15 +256,22 @@ class CvCertificate:
 
 @dataclass(frozen=True, slots=True)
 class CvChain:
-    """A chain that leads to a trusted CVCA.
+    """A chain that leads to a CVCA.
 
     Attributes:
         certificates: from the certificate after the trust point down to the terminal.
         rights: the terminal's rights after every issuer's limits, without the role.
+        key: the terminal's public key; None where its domain parameters are not known here.
     """
 
     certificates: tuple[CvCertificate, ...]
     rights: bytes
+    key: PublicKey | None = field(default=None, compare=False)
+
+    @property
+    def anchor(self) -> str:
+        """Reference of the trust point that the chain hangs from."""
+        return self.certificates[0].authority_reference
 
 
 class CvProblem(enum.StrEnum):
@@ -241,55 +297,120 @@ def build_chain(
         roots: CVCA certificates that are trusted.
         on: the day of use; CVCA certificates are not judged by it, as a chip does not either.
     """
+    anchors = {r.holder_reference for r in roots}
+    return _first_good(
+        _judge(root, path, on)
+        for path in _paths(terminal, certificates, anchors)
+        if path[0] not in roots
+        for root in roots
+        if root.holder_reference == path[0].authority_reference
+    )
+
+
+def chain_for_chip(
+    terminal: CvCertificate, certificates: Iterable[CvCertificate], references: Sequence[str], on: date | None = None
+) -> CvChain | CvProblem:
+    """The chain to present to a chip that names its trust points by reference (TR-03110-3 §2.3, B.3).
+
+    The chip knows the CVCA's key, the terminal need not: where ``certificates`` holds the CVCA's certificate too,
+    signatures are checked beforehand, else the chip alone judges the uppermost one.
+
+    Args:
+        terminal: the lower end.
+        certificates: links and document verifiers, and CVCA certificates where they are at hand.
+        references: what the chip trusts, the most recent first (PACE, or EF.CVCA).
+        on: the terminal's day; None leaves dates to the chip, whose own idea of the date may lie behind.
+    """
     pool = [*certificates]
-    chain = [terminal]
-    for _ in range(len(pool) + 1):
-        lower = chain[-1]
-        root = next((r for r in roots if r.holder_reference == lower.authority_reference), None)
-        if root is not None and lower not in roots:
-            return _judge(root, list(reversed(chain)), on)
-        upper = next(
-            (c for c in pool if c.holder_reference == lower.authority_reference and c not in chain and c != lower), None
-        )
-        if upper is None:
-            return CvProblem.ISSUER_NOT_FOUND
-        chain.append(upper)
-    return CvProblem.ISSUER_NOT_FOUND
+    return _first_good(
+        _judge(root, path, on)
+        for path in _paths(terminal, pool, set(references))
+        for root in _known_as(path[0].authority_reference, pool)
+    )
 
 
-def _judge(root: CvCertificate, chain: Sequence[CvCertificate], on: date) -> CvChain | CvProblem:
-    issuer, curve = root, root.public_key.curve
-    rights = root.chat.rights
+def _known_as(reference: str, pool: Iterable[CvCertificate]) -> Sequence[CvCertificate | None]:
+    found = [c for c in pool if c.holder_reference == reference]
+    return found or [None]
+
+
+def _first_good(found: Iterable[CvChain | CvProblem]) -> CvChain | CvProblem:
+    """The first chain, else what was wrong with the first one that was tried."""
+    problem: CvProblem | None = None
+    for candidate in found:
+        if isinstance(candidate, CvChain):
+            return candidate
+        problem = problem or candidate
+    return problem or CvProblem.ISSUER_NOT_FOUND
+
+
+def _paths(
+    terminal: CvCertificate, certificates: Iterable[CvCertificate], anchors: Container[str]
+) -> Iterator[tuple[CvCertificate, ...]]:
+    """Ways from below an anchor down to the terminal by name, shortest first; each step is taken once."""
+    pool = [c for c in certificates if not c.self_issued][:MAX_POOL]
+    waiting: list[tuple[CvCertificate, ...]] = [(terminal,)]
+    taken: set[tuple[int, int]] = set()
+    for path in waiting:  # grows while it is walked
+        reference = path[0].authority_reference
+        if reference in anchors:
+            yield path
+        for number, upper in enumerate(pool):
+            step = (id(path[0]), number)
+            if upper.holder_reference == reference and upper not in path and step not in taken:
+                taken.add(step)
+                waiting.append((upper, *path))
+
+
+_MAY_ISSUE: Final = {
+    Role.CVCA: (Role.CVCA,),
+    Role.DV_DOMESTIC: (Role.CVCA,),
+    Role.DV_FOREIGN: (Role.CVCA,),
+    Role.TERMINAL: (Role.DV_DOMESTIC, Role.DV_FOREIGN),
+}
+
+
+def _judge(root: CvCertificate | None, chain: Sequence[CvCertificate], on: date | None) -> CvChain | CvProblem:
+    """The chain under ``root``; without it nothing is known of the trust point but that it is a CVCA."""
+    issuer, curve = root, root.public_key.curve if root else None
+    rights: bytes | None = root.chat.rights if root else None
     for certificate in chain:
-        try:
-            if not certificate.verify(issuer.public_key, curve):
-                return CvProblem.SIGNATURE_INVALID
-        except UnsupportedAlgorithmError:
-            return CvProblem.ALGORITHM_UNSUPPORTED
-        except IdVerifyError:
-            return CvProblem.SIGNATURE_INVALID
-        role, above = certificate.chat.role, issuer.chat.role
-        allowed = {
-            Role.CVCA: above is Role.CVCA,
-            Role.DV_DOMESTIC: above is Role.CVCA,
-            Role.DV_FOREIGN: above is Role.CVCA,
-            Role.TERMINAL: above in (Role.DV_DOMESTIC, Role.DV_FOREIGN),
-        }
-        if not allowed[role]:
+        role = certificate.chat.role
+        if (issuer.chat.role if issuer else Role.CVCA) not in _MAY_ISSUE[role]:
             return CvProblem.ROLE
-        if issuer is not root and certificate.chat.oid != issuer.chat.oid:
-            return CvProblem.TERMINAL_TYPE
-        if role is not Role.CVCA:
+        if issuer is not None:
+            if (problem := _verified(certificate, issuer, curve)) is not None:
+                return problem
+            if issuer is not root and certificate.chat.oid != issuer.chat.oid:
+                return CvProblem.TERMINAL_TYPE
+        if role is not Role.CVCA and on is not None:
             if on > certificate.expires:
                 return CvProblem.EXPIRED
             if on < certificate.effective:
                 return CvProblem.NOT_YET_VALID
         # the German CVCA says "inspection system" for every type: its one byte limits nobody of another type
-        same_type = certificate.chat.oid == issuer.chat.oid
-        rights = certificate.chat.effective_rights(rights if same_type else b"\xff" * len(certificate.chat.rights))
+        limited = rights is not None and issuer is not None and certificate.chat.oid == issuer.chat.oid
+        rights = certificate.chat.effective_rights(
+            rights if limited and rights is not None else b"\xff" * len(certificate.chat.rights)
+        )
         curve = certificate.public_key.curve or curve
         issuer = certificate
-    return CvChain(tuple(chain), rights)
+    try:
+        key = chain[-1].public_key.resolve(curve) if curve or chain[-1].public_key.rsa else None
+    except IdVerifyError:
+        return CvProblem.SIGNATURE_INVALID
+    return CvChain(tuple(chain), rights or b"", key)
+
+
+def _verified(certificate: CvCertificate, issuer: CvCertificate, curve: Curve | None) -> CvProblem | None:
+    if issuer.public_key.rsa is None and issuer.public_key.curve is None and curve is None:
+        return None  # the domain parameters are the trust point's, which is not at hand
+    try:
+        return None if certificate.verify(issuer.public_key, curve) else CvProblem.SIGNATURE_INVALID
+    except UnsupportedAlgorithmError:
+        return CvProblem.ALGORITHM_UNSUPPORTED
+    except IdVerifyError:
+        return CvProblem.SIGNATURE_INVALID
 
 
 def _fields(value: _tlv.Tlv, what: str) -> dict[int, _tlv.Tlv]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.shared import shared
 
-from idverify.chip.pki.cvc import Chat, CvCertificate, CvChain, CvProblem, Role, build_chain
+from idverify.chip.pki.cvc import Chat, CvCertificate, CvChain, CvProblem, Role, build_chain, chain_for_chip
 from idverify.emulator.cv_pki import TestCvPki
 from idverify.errors import IdVerifyError, MalformedDataError
 
@@ -103,6 +103,58 @@ def test_rights_are_cut_by_every_issuer() -> None:
     assert Chat("x", b"\x03").effective_rights(b"\xc1") == b"\x01"
     assert Chat("x", b"\xc3").effective_rights(b"\xff") == b"\x03"
     assert Chat("x", b"\x00\x00\x00\x01\x10").effective_rights(b"\x80\x1f\xff\xff\x10") == b"\x00\x00\x00\x01\x10"
+
+
+def parsed(*names: str) -> list[CvCertificate]:
+    return [CvCertificate.parse(shared(f"vectors/cvc/{n}.cvcert").read_bytes()) for n in names]
+
+
+def test_a_chain_is_found_from_the_references_of_a_chip() -> None:
+    old, link, old_dv, new_dv, terminal = parsed(
+        "nl_test_orig/cvca", "nl_test_new/cvca", "nl_test_orig/dv", "nl_test_new/dv", "nl_test_new/is"
+    )
+    pool = [old_dv, new_dv, link, old]
+    for references, expected in (
+        (["NLCVCAA00002", "NLCVCAA00001"], (new_dv, terminal)),  # the chip knows the link already
+        (["NLCVCAA00001"], (link, new_dv, terminal)),
+    ):
+        found = chain_for_chip(terminal, pool, references, terminal.effective)
+        assert isinstance(found, CvChain)
+        assert found.certificates == expected
+        assert found.anchor == references[0 if len(references) == 2 else -1]
+        assert found.key is not None
+        assert found.rights == b"\x01"
+    # the other document verifier has the same name and another key: its signature tells
+    assert chain_for_chip(terminal, [old_dv, old], ["NLCVCAA00001"]) is CvProblem.SIGNATURE_INVALID
+    assert chain_for_chip(terminal, pool, ["XXCVCA00001"]) is CvProblem.ISSUER_NOT_FOUND
+    assert chain_for_chip(terminal, pool, ["NLCVCAA00001"], date(2010, 1, 1)) is CvProblem.EXPIRED
+    assert isinstance(chain_for_chip(terminal, pool, ["NLCVCAA00001"]), CvChain)  # dates are left to the chip
+
+
+def test_a_chain_without_the_cvca_s_certificate_is_for_the_chip_to_judge() -> None:
+    dv, terminal = parsed("npa_ecdh/dv", "npa_ecdh/terminal")
+    found = chain_for_chip(terminal, [dv], [dv.authority_reference])
+    assert isinstance(found, CvChain)
+    assert found.key is None  # the curve is the CVCA's
+    rsa_dv, rsa_terminal = parsed("npa_dh/dv", "npa_dh/terminal")
+    found = chain_for_chip(rsa_terminal, [rsa_dv], [rsa_dv.authority_reference])
+    assert isinstance(found, CvChain)
+    assert found.key is not None
+    assert chain_for_chip(terminal, [], [terminal.authority_reference]) is CvProblem.ROLE
+
+
+def test_descriptions_and_rights() -> None:
+    lines = dict(CvCertificate.parse(PKI.terminal.der).describe())
+    assert lines["holder reference (CHR)"] == "UTTESTIS00001"
+    assert lines["role"] == "terminal"
+    assert lines["rights"] == "03 DG3 DG4"
+    assert lines["signs with"] == "ecdsa-plain sha256"
+    authentication = parsed("npa_ecdh/terminal")[0]
+    assert authentication.chat.reads == ()
+    assert dict(authentication.describe())["terminal type"] == "authentication terminal"
+    assert authentication.chat.encode().hex() == "7f4c12060904007f0007030102025305" + authentication.chat.rights.hex()
+    hostile = CvCertificate.parse(PKI.terminal.der.replace(b"UTTESTIS00001", b"UTTEST\x1b[2J001"))
+    assert "\x1b" not in "".join(v for _, v in hostile.describe())
 
 
 def test_other_bytes_are_refused() -> None:
