@@ -19,7 +19,7 @@ from typing import IO, Final, Self
 
 from idverify._logging import get_logger
 from idverify.chip.transport.base import SoftCard
-from idverify.chip.transport.pcsc import ReaderState, list_readers, scard
+from idverify.chip.transport.pcsc_readers import ReaderState, list_readers, scard
 from idverify.chip.transport.vpcd import DEFAULT_HOST, DEFAULT_PORT, VpcdServer
 from idverify.errors import ServiceUnavailableError, TransportError, TransportTimeout
 

@@ -1,4 +1,41 @@
-"""How real chips and documents deviate: every switch of the emulator in one place."""
+"""How real chips and documents deviate: every switch of the emulator in one place.
+
+Where the deviations that break readers are played (numbers as in ``tests/conformance/test_robustness.py``):
+
+==  ====================================================================================================
+ 1  ``select_mf``
+ 2  profile ``passport-pace-many``, ``needs_parameter_id``
+ 3  ``Profile.pace`` with any cipher; ``wrong_key``, ``pace_fails_at``
+ 4  profiles ``passport-pace-im`` and ``passport-pace-cam``; ``empty_mapping_data``
+ 5  ``Profile.can``, ``Profile.pin``; profile ``eid-eac2``
+ 6  ``pace_status``, ``pace_fails_at``, ``reselect_before_bac``
+ 7  ``extended_length``, ``refuse_le_above``, ``refuse_le_status``, ``max_response``
+ 8  ``responses``, ``endless_get_response``
+ 9  ``sm_fails_at``, ``plain_errors``, :attr:`FaultKind.STATUS <idverify.emulator.FaultKind>`
+10  ``end_of_file``
+11  ``statuses``; ``Profile.dir``, ``Profile.atr_info``
+12  ``dg2_length_delta``
+13  ``CmsQuirks.indefinite_length``
+14  ``CmsQuirks.plain_rsa``, ``Scheme``
+15  ``CmsQuirks.attributes_order``, ``CmsQuirks.content_type``
+16  ``CmsQuirks.issuer_strings``, ``CmsQuirks.signer_by_key_id``
+17  ``TestPki(explicit_parameters=True)``
+18  ``TestPki.issue_link``, ``TestPki(country=…)``, ``trust_anchors`` of another authority
+19  ``CmsQuirks.leading_zero``, ``CmsQuirks.strip_leading_zero``, ``aa_strip_zeros``
+20  ``aa_info``, ``aa_der``, ``aa_trailer``, ``aa_smaller``; ``Profile.aa_hash``
+21  ``ca_info``, ``ca_key_id``, ``ca_keeps_old_keys``, ``ca_other_key``
+22  ``sod_missing``, ``with_active_auth_key``
+23  ``dg14_trailing``, ``dg14_long_lengths``, ``padding``
+24  ``portrait`` in any form; ``feature_points``
+25  ``com_extra``, ``com_missing``, ``drop``
+26  ``TravelHolder.document_number``
+27  ``dg2_encoding``
+28  ``dg13_form``
+29  a large ``portrait``, or ``extra_files``
+30  ``Fault``
+31  ``TestPki(flaws=…)``, ``Scheme.null_parameters``
+==  ====================================================================================================
+"""
 
 from __future__ import annotations
 
