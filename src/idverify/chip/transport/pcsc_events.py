@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from idverify.chip.transport.base import CancelToken
-from idverify.chip.transport.pcsc import ReaderState, check, choose, pcsc_context, reader_states, scard
+from idverify.chip.transport.pcsc_readers import ReaderState, check, choose, pcsc_context, reader_states, scard
 from idverify.errors import OperationCancelled, ReaderNotFoundError, TransportTimeout
 
 _SLICE_MS: Final = 200

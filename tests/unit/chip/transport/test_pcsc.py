@@ -176,6 +176,8 @@ def test_readers_are_chosen_by_name_part_or_number() -> None:
     assert choose(readers, None).index == 2, "the first with a card that answers"
     assert choose(readers[:1], None).index == 0
     assert choose(readers, "picc").index == 0
+    contactless = ReaderState("Z", 3, present=True, atr=bytes.fromhex("3B80800101"))
+    assert choose((*readers, contactless), None).index == 3, "a passport is contactless, a SAM is not"
     assert choose(readers, "ACS ACR1252 SAM 0").index == 1
     assert choose(readers, 1).index == choose(readers, "1").index == 1
     for selector in ("ACS", "none", 3, -1, "3"):
@@ -294,6 +296,12 @@ def test_foreign_exceptions_become_ours(scard: FakeScard, transport) -> None:
     scard.SCardTransmit = broken
     with pytest.raises(TransportError, match="OverflowError"):
         transport.transmit(b"\0\xb0\0\0\0")
+
+
+def test_a_with_block_lets_the_card_go(scard: FakeScard) -> None:
+    with PcscTransport("Beta 01 00") as transport:
+        assert transport.transmit(b"\0\xb0\0\0\0") == b"\x90\x00"
+    assert ("disconnect", 1) in scard.calls
 
 
 def test_closing_resets_the_card_once(scard: FakeScard) -> None:
