@@ -19,6 +19,7 @@ from idverify.emulator import (
     Card,
     CardImage,
     PaceOption,
+    Quirks,
     citizen_card,
     personalise,
     with_quirks,
@@ -407,3 +408,21 @@ def test_nothing_secret_is_shown(citizen: Card) -> None:
     shown = repr(citizen.image) + repr(citizen.holder) + repr(citizen.image.active_auth)
     for secret in (citizen.mrz[5:14], citizen.can or "", citizen.holder.number, citizen.holder.full_name):
         assert secret not in shown
+
+
+def test_remaining_switches_of_the_chip(citizen: Card) -> None:
+    no_sfi = Terminal(Card(with_quirks(citizen.image, sfi_reading=False)))
+    assert no_sfi.raw("00b09c0000") == "6a86"
+    other_key = Terminal(Card(with_quirks(citizen.image, wrong_key=0x6988)))
+    other_key.raw(SELECT_APPLICATION)
+    other_key.raw("0084000008")
+    assert other_key.raw("0082000028" + "11" * 40 + "28") == "6988"
+    absent = Terminal(Card(with_quirks(citizen.image, select_application=0x6A82)))
+    assert absent.raw(SELECT_APPLICATION) == "6a82"
+    small = Terminal(Card(with_quirks(citizen.image, max_response=100))).bac()
+    assert small.messaging is not None
+    command = small.messaging.protect(CommandAPDU(0, 0xB0, 0x82, 0, le=5000))
+    assert 80 < len(small.card.process(command.to_bytes())) <= 102
+    trailing = citizen_card(seed=1, aa=None, quirks=Quirks(card_access_trailing=b"\0\0\0"))
+    assert trailing.files[FileId.CARD_ACCESS] == CCCD_CARD_ACCESS + bytes(3)
+    assert Terminal(trailing).pace().read(0x1E) == trailing.files[FileId.COM]
