@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from idverify.chip.transport.base import SoftCard, Transport
     from idverify.chip.transport.memory import MemoryTransport
     from idverify.chip.transport.pcsc import list_readers, open_reader
+    from idverify.counters import CounterPool
     from idverify.decision import Decision, Outcome, Policy, Requirement
     from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
     from idverify.verification import Holder, MatchScore, SessionSummary, VerificationResult, verify, verify_files
@@ -33,6 +34,7 @@ _HOME: Final = {
     "CheckId": "idverify.report",
     "CheckResult": "idverify.report",
     "CheckStatus": "idverify.report",
+    "CounterPool": "idverify.counters",
     "Decision": "idverify.decision",
     "DocumentSession": "idverify.chip.session",
     "FaceMatcher": "idverify.biometric.face.matcher",
@@ -68,6 +70,7 @@ __all__ = [
     "CheckId",
     "CheckResult",
     "CheckStatus",
+    "CounterPool",
     "Decision",
     "DocumentSession",
     "FaceMatcher",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -182,6 +182,7 @@ def verify(
     rng: Callable[[int], bytes] = secrets.token_bytes,
     on_progress: Callable[[Progress], None] | None = None,
     cancel: CancelToken | None = None,
+    executor: Executor | None = None,
 ) -> VerificationResult:
     """Read a card, prove it genuine, match its portrait with a live picture, and decide.
 
@@ -204,6 +205,8 @@ def verify(
         rng: source of random bytes.
         on_progress: called on change.
         cancel: polled between commands.
+        executor: runs templates and passive authentication beside the reading; several counters may share one. Two
+            threads of its own where None.
 
     Returns:
         the decision with all evidence; a forged or a foreign card is no exception.
@@ -221,7 +224,8 @@ def verify(
     if wanted and picture is not None:
         matcher = matcher or _new_matcher()
     clock = _Clock()
-    pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="idverify")
+    pool = executor if executor is not None else ThreadPoolExecutor(max_workers=2, thread_name_prefix="idverify")
+    face: _Face | None = None
     try:
         face = _Face(matcher if wanted else None, picture, chosen, pool)
         with DocumentSession(
@@ -261,7 +265,10 @@ def verify(
             checks += face.compare(scores)
             clock.lap("face")
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        if face is not None:
+            face.abandon()
+        if executor is None:
+            pool.shutdown(wait=False, cancel_futures=True)
     report = VerificationReport(checks=tuple(checks), trust_store_id=passive.report.trust_store_id, verified_at=moment)
     portrait, portrait_format, _ = _portrait(files)
     return VerificationResult(
@@ -487,7 +494,7 @@ class _Face:
     """The face part of one transaction: two templates made on other threads while the chip is read, and their score."""
 
     def __init__(
-        self, matcher: FaceMatcher | None, picture: bytes | Image | None, policy: Policy, pool: ThreadPoolExecutor
+        self, matcher: FaceMatcher | None, picture: bytes | Image | None, policy: Policy, pool: Executor
     ) -> None:
         self._matcher, self._policy, self._pool = matcher, policy, pool
         self._live: Future[FaceSample] | None = None
@@ -504,6 +511,12 @@ class _Face:
         portrait, _, self._problem = _portrait({file: raw})
         if portrait is not None:
             self._reference = self._pool.submit(_portrait_sample, self._matcher, portrait)
+
+    def abandon(self) -> None:
+        """Take work that has not begun out of the queue; without effect after :meth:`compare`."""
+        for future in (self._live, self._reference):
+            if future is not None:
+                future.cancel()
 
     def compare(self, scores: list[MatchScore]) -> list[CheckResult]:
         """The checks ``face.quality`` and ``face.match``; appends the score."""

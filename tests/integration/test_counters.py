@@ -1,0 +1,190 @@
+"""Many counters in one process: shared models, fair queues, isolated failures, asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import idverify
+from idverify import AccessPassword, FaceMatcher, MemoryTransport, Outcome, TrustStore, emulator
+from idverify.chip.transport.base import Transport
+from idverify.counters import CounterPool, _FairDoor
+from idverify.emulator import Card, Fault, FaultKind
+from idverify.emulator.timing import CardTiming, TimedTransport
+from idverify.errors import ConfigurationError, IdVerifyError, OperationCancelled, TransportTimeout, WrongPasswordError
+
+PICTURES = Path(idverify.__file__).parent / "emulator" / "pictures"
+AT = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@cache
+def card() -> Card:
+    return emulator.citizen_card(seed=31)
+
+
+@pytest.fixture(scope="module")
+def matcher() -> FaceMatcher:
+    return FaceMatcher(threads=1)
+
+
+def password() -> AccessPassword:
+    return AccessPassword.can(str(card().can))
+
+
+def pool(matcher: FaceMatcher, **options: object) -> CounterPool:
+    return CounterPool(TrustStore.from_certificates(card().trust_anchors), matcher=matcher, **options)  # type: ignore[arg-type]
+
+
+def options(**more: object) -> dict[str, object]:
+    return {"live": PICTURES / "live.jpg", "at": AT} | more
+
+
+def test_many_counters_share_one_pool_and_failures_stay_where_they_are(matcher: FaceMatcher) -> None:
+    def counter(number: int, shared: CounterPool) -> str:
+        faulty = number % 5 == 4
+        chip = card().fresh(faults=[Fault(FaultKind.REMOVE, at=n) for n in range(12, 16)] if faulty else ())
+        live = PICTURES / ("other.jpg" if number % 5 == 3 else "live.jpg")
+        try:
+            no_recovery = idverify.ReadOptions(max_recoveries=0)
+            result = shared.verify(MemoryTransport(chip), password(), **options(live=live, options=no_recovery))  # type: ignore[arg-type]
+        except IdVerifyError as error:
+            return type(error).__name__
+        return result.decision.outcome.value
+
+    with pool(matcher, limit=4) as shared, ThreadPoolExecutor(10) as counters:
+        shared.warm_up()
+        outcomes = list(counters.map(lambda n: counter(n, shared), range(20)))
+        health = shared.health
+    for number, outcome in enumerate(outcomes):
+        assert outcome == {3: "reject", 4: "CardRemovedError"}.get(number % 5, "accept"), number
+    assert (health.completed, health.failed, health.running, health.waiting) == (16, 4, 0, 0)
+
+
+def test_asyncio_serves_several_counters_without_blocking_the_loop(matcher: FaceMatcher) -> None:
+    async def run() -> tuple[list[Outcome], int]:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.001)
+                ticks += 1
+
+        ticker = asyncio.create_task(tick())
+        with pool(matcher) as shared:
+            results = await asyncio.gather(
+                *(shared.averify(MemoryTransport(card().fresh()), password(), **options()) for _ in range(4))
+            )
+        ticker.cancel()
+        return [r.decision.outcome for r in results], ticks
+
+    outcomes, ticks = asyncio.run(run())
+    assert outcomes == [Outcome.ACCEPT] * 4
+    assert ticks > 3
+
+
+class Endless(MemoryTransport):
+    """A card that never gets further than its first commands until the session is cancelled."""
+
+    def __init__(self, inner: Card) -> None:
+        super().__init__(inner)
+        self.reached = threading.Event()
+        self.count = 0
+
+    def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
+        self.count += 1
+        self.reached.set()
+        time.sleep(0.05)
+        return super().transmit(apdu, timeout=timeout)
+
+
+def test_cancelling_the_task_ends_the_transaction(matcher: FaceMatcher) -> None:
+    async def run() -> tuple[int, int]:
+        slow = Endless(card().fresh())
+        with pool(matcher) as shared:
+            task = asyncio.create_task(shared.averify(slow, password(), **options()))
+            while not slow.reached.is_set():
+                await asyncio.sleep(0.005)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return slow.count, shared.health.failed
+
+    count, failed = asyncio.run(run())
+    assert count < 10
+    assert failed == 1
+
+
+def test_errors_reach_the_awaiting_task(matcher: FaceMatcher) -> None:
+    async def run() -> None:
+        wrong = AccessPassword.can(str((int(str(card().can)) + 1) % 10**6).zfill(6))
+        with pool(matcher) as shared:
+            await shared.averify(MemoryTransport(card().fresh()), wrong, **options())
+
+    with pytest.raises(WrongPasswordError):
+        asyncio.run(run())
+
+
+def test_the_door_is_fair_and_patient() -> None:
+    door = _FairDoor(1)
+    order: list[int] = []
+    door.enter(1)
+
+    def wait(number: int) -> None:
+        with door.entered(10):
+            order.append(number)
+
+    threads = []
+    for number in range(5):
+        thread = threading.Thread(target=wait, args=(number,))
+        thread.start()
+        threads.append(thread)
+        while door.waiting <= number:
+            time.sleep(0.001)
+    with pytest.raises(TransportTimeout):
+        door.enter(0.01)
+    door.leave()
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4]
+    assert (door.inside, door.waiting) == (0, 0)
+
+
+def test_limits_are_checked(matcher: FaceMatcher) -> None:
+    with pytest.raises(ConfigurationError):
+        pool(matcher, limit=0)
+
+
+def test_a_cancel_token_of_the_caller_counts_in_a_pool(matcher: FaceMatcher) -> None:
+    token = threading.Event()
+    token.set()
+    with pool(matcher) as shared, pytest.raises(OperationCancelled):
+        shared.verify(MemoryTransport(card().fresh()), password(), **options(cancel=token))
+
+
+@pytest.mark.parametrize("rate", [106, 212, 424, 848])
+def test_frame_times_follow_the_standard(rate: int) -> None:
+    timing = CardTiming(kbit_s=rate, think_ms={}, other_ms=0, per_byte_ms=0)
+    one = timing.transfer_ms(253)
+    assert one == pytest.approx(256 * 9 / rate + 0.2864)
+    two = timing.transfer_ms(254)
+    assert two == pytest.approx((254 + 6 + 3) * 9 / rate + 3 * 0.2864)
+    assert timing.transfer_ms(0) > 0
+
+
+def test_a_timed_card_waits_for_what_is_left() -> None:
+    waits: list[float] = []
+    slow: Transport = TimedTransport(MemoryTransport(card().fresh()), CardTiming(kbit_s=106), sleep=waits.append)
+    answer = slow.transmit(bytes.fromhex("00A4040C07A0000002471001"))
+    assert answer[-2:] == b"\x90\x00"
+    assert isinstance(slow, TimedTransport)
+    assert 0 < sum(waits) * 1000 <= slow.chip_ms
+    with pytest.raises(ConfigurationError):
+        CardTiming(kbit_s=115)
