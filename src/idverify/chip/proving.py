@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from idverify.chip.access.active_auth import ActiveAuthEvidence, run_active_auth
-from idverify.chip.access.chip_auth import ChipAuthChoice, ChipAuthResult, chip_auth_choices, run_chip_auth
+from idverify.chip.access.chip_auth import (
+    ChipAuthChoice,
+    ChipAuthEvidence,
+    ChipAuthResult,
+    chip_auth_choices,
+    run_chip_auth,
+)
 from idverify.chip.access.pace import CamEvidence, verify_cam
 from idverify.chip.chip_proof import ChipResult
 from idverify.chip.iso7816.apdu import CardChannel
@@ -146,7 +152,8 @@ class Prover:
     def _agree(self, choice: ChipAuthChoice) -> ChipAuthResult:
         """One run; a second one where the first answer came bare, as from a chip that lost power in between."""
         result: ChipAuthResult = self._agree_once(choice)
-        if result.proven or len(result.evidence.response) > _BARE_BYTES:
+        evidence = result.evidence
+        if result.proven or not isinstance(evidence, ChipAuthEvidence) or len(evidence.response) > _BARE_BYTES:
             return result
         self.switch(result)
         return self._agree_once(choice)

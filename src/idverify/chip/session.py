@@ -19,10 +19,11 @@ from idverify.chip.iso7816.channel import ChannelStack, FileChannel, Link, Secur
 from idverify.chip.iso7816.filesystem import FileReader, PartialFile
 from idverify.chip.iso7816.limits import REMEMBERED, LimitMemory
 from idverify.chip.lds.files import FileId
+from idverify.chip.lds.sod import SecurityObject
 from idverify.chip.opening import Opened, Opener
 from idverify.chip.proving import Prover
 from idverify.chip.reading import READ_ORDER, FileStats, Phase, Progress, ReadOptions, SessionStats
-from idverify.chip.signed_list import complete, listed_groups
+from idverify.chip.signed_list import complete, listed_groups, security_object
 from idverify.chip.transport.base import CancelToken, Transport
 from idverify.errors import (
     AccessDeniedError,
@@ -116,6 +117,7 @@ class DocumentSession:
         self._opened: Opened | None = None
         self._files: dict[FileId, bytes] = {}
         self._unreadable: dict[FileId, Reason] = {}
+        self._security_object: SecurityObject | None = None
         self._last_progress: Progress | None = None
         self._milliseconds: dict[str, float] = {}
         self._file_stats: dict[FileId, FileStats] = {}
@@ -250,7 +252,10 @@ class DocumentSession:
             self._tell(Progress(Phase.READING_FILE, file))
             partial = self._read_partial(file)
             content = bytes(partial.data)
-            content = complete(file, content, self._files, lambda count: self._beyond(file, content, count))
+            if file.number is not None:
+                content = complete(
+                    content, file.number, self._signed(), lambda count: self._beyond(file, content, count)
+                )
         self._files[file] = content
         self._unreadable.pop(file, None)
         self._file_stats[file] = FileStats(
@@ -299,7 +304,13 @@ class DocumentSession:
 
         The lists are not authenticated here: passive authentication compares them.
         """
-        return listed_groups(self._files)
+        return listed_groups(self._files.get(FileId.COM), self._signed())
+
+    def _signed(self) -> SecurityObject | None:
+        raw = self._files.get(FileId.SOD)
+        if self._security_object is None and raw is not None:
+            self._security_object = security_object(raw)
+        return self._security_object
 
     def _beyond(self, file: FileId, content: bytes, count: int) -> bytes:
         if self._channel is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from idverify.chip.lds.com import EfCom
@@ -17,11 +17,8 @@ _MAX_UNDERSTATED: Final = 8
 _USUAL: Final = frozenset({FileId.DG1, FileId.DG2, FileId.DG14, FileId.DG15})
 
 
-def security_object(files: Mapping[FileId, bytes]) -> SecurityObject | None:
-    """The hash list inside EF.SOD, its signature not looked at; None where it is missing or cannot be read."""
-    raw = files.get(FileId.SOD)
-    if raw is None:
-        return None
+def security_object(raw: bytes) -> SecurityObject | None:
+    """The hash list inside EF.SOD, its signature not looked at; None where it cannot be read."""
     try:
         cms = EfSod.parse(raw).cms
         return SecurityObject.parse(SignedData.parse(cms, what="EF.SOD", allow_trailing=True).content)
@@ -29,31 +26,29 @@ def security_object(files: Mapping[FileId, bytes]) -> SecurityObject | None:
         return None
 
 
-def listed_groups(files: Mapping[FileId, bytes]) -> frozenset[FileId]:
+def listed_groups(com: bytes | None, signed: SecurityObject | None) -> frozenset[FileId]:
     """The data groups that EF.COM or EF.SOD list; where neither can be read, those that most documents have."""
     found: set[FileId] = set()
-    if FileId.COM in files:
+    if com is not None:
         with contextlib.suppress(MalformedDataError):
-            found.update(EfCom.parse(files[FileId.COM]).data_groups)
-    signed = security_object(files)
+            found.update(EfCom.parse(com).data_groups)
     if signed is not None:
         found.update(FileId.data_group(n) for n in signed.hashes)
     return frozenset(found) or _USUAL
 
 
-def complete(file: FileId, content: bytes, files: Mapping[FileId, bytes], beyond: Callable[[int], bytes]) -> bytes:
+def complete(content: bytes, number: int, signed: SecurityObject | None, beyond: Callable[[int], bytes]) -> bytes:
     """``content``, or with up to eight bytes more where those make up the hash that EF.SOD lists.
 
     Some issuers wrote a length into the header of DG2 that is a few bytes too small, and signed the whole.
 
     Args:
-        file: which file.
         content: what was read by its header.
-        files: what has been read, EF.SOD among it.
+        number: of the data group.
+        signed: the hash list, or None.
         beyond: reads so many bytes behind the content; called only where the hash differs.
     """
-    signed = security_object(files) if file.number is not None else None
-    expected = signed.hashes.get(file.number or 0) if signed is not None else None
+    expected = signed.hashes.get(number) if signed is not None else None
     if signed is None or expected is None or hashlib.new(signed.hash_algorithm, content).digest() == expected:
         return content
     more = beyond(_MAX_UNDERSTATED)
