@@ -1,9 +1,11 @@
 """Faces: detection, alignment, embedding, quality and matching."""
 
 from idverify.biometric.face.align import ARCFACE_TEMPLATE, align_face, similarity_transform
+from idverify.biometric.face.cache import PortraitCache
+from idverify.biometric.face.capture import Capture, CaptureEnd, CaptureOptions, CaptureStep, capture
 from idverify.biometric.face.detect import DetectedFace, DetectorOptions, FaceDetector, main_face, rivals
 from idverify.biometric.face.embed import Embedding, FaceEmbedder
-from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceTemplate
+from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceTemplate, FaceView, fuse
 from idverify.biometric.face.quality import (
     ADVICE,
     CaptureKind,
@@ -18,7 +20,11 @@ from idverify.biometric.face.quality import (
 __all__ = [
     "ADVICE",
     "ARCFACE_TEMPLATE",
+    "Capture",
+    "CaptureEnd",
     "CaptureKind",
+    "CaptureOptions",
+    "CaptureStep",
     "DetectedFace",
     "DetectorOptions",
     "Embedding",
@@ -28,11 +34,15 @@ __all__ = [
     "FaceQuality",
     "FaceSample",
     "FaceTemplate",
+    "FaceView",
+    "PortraitCache",
     "QualityComponent",
     "QualityMeasure",
     "QualityStatus",
     "align_face",
     "assess",
+    "capture",
+    "fuse",
     "head_pose",
     "main_face",
     "rivals",

@@ -84,6 +84,11 @@ class FaceDetector:
         self._session = session
         self._options = options if options is not None else DetectorOptions()
 
+    @property
+    def options(self) -> DetectorOptions:
+        """How it looks for faces."""
+        return self._options
+
     def detect(self, image: Image) -> tuple[DetectedFace, ...]:
         """All faces, the most confident first; none is an empty tuple, not an error.
 

@@ -35,27 +35,37 @@ class FaceEmbedder:
         """The model's card."""
         return self._card
 
-    def embed(self, crops: Sequence[Image]) -> tuple[Embedding, ...]:
+    def embed(self, crops: Sequence[Image], *, mirror: bool = False) -> tuple[Embedding, ...]:
         """One embedding a crop.
 
         Args:
             crops: aligned faces of the card's input size.
+            mirror: the direction of the mean of the crop's vector and of its mirror image's.
 
         Raises:
             ModelError: a crop of another size, or the network failed or gave no finite vector.
         """
-        return tuple(self._one(crop) for crop in crops)
+        return tuple(self._both(crop) if mirror else self._unit(self._vector(crop)) for crop in crops)
 
-    def _one(self, crop: Image) -> Embedding:
+    def _both(self, crop: Image) -> Embedding:
+        mirrored = Image(np.ascontiguousarray(crop[:, ::-1]))
+        return self._unit(self._unit(self._vector(crop)) + self._unit(self._vector(mirrored)))
+
+    def _vector(self, crop: Image) -> NDArray[np.float32]:
         card = self._card
         width, height = card.input_size
         if crop.shape != (height, width, 3):
             raise ModelError(f"{card.identity} takes crops of {width} x {height} pixels")
         output = self._session.run({card.inputs[0].name: prepare(crop, card)})[card.outputs[0].name]
         vector = np.asarray(output, np.float32).reshape(-1)
-        length = float(np.linalg.norm(vector))
-        if vector.shape != (card.output_dim,) or not np.isfinite(length) or length < 1e-6:
+        if vector.shape != (card.output_dim,):
             raise ModelError(f"{card.identity} gave no embedding")
+        return vector
+
+    def _unit(self, vector: NDArray[np.float32]) -> Embedding:
+        length = float(np.linalg.norm(vector))
+        if not np.isfinite(length) or length < 1e-6:
+            raise ModelError(f"{self._card.identity} gave no embedding")
         vector = vector / np.float32(length)
         vector.setflags(write=False)
         return Embedding(vector)

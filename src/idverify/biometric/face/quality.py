@@ -105,6 +105,7 @@ class FaceQuality:
 
 ADVICE: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
+        "show-face": {"en": "Face the camera; nothing over the face", "vi": "Hãy hướng mặt vào máy ảnh, không che mặt"},
         "come-closer": {"en": "Come closer to the camera", "vi": "Hãy lại gần máy ảnh hơn"},
         "move-back": {"en": "Move back a little", "vi": "Hãy lùi ra xa một chút"},
         "centre-face": {"en": "Bring the whole face into the picture", "vi": "Hãy đưa cả khuôn mặt vào khung hình"},
