@@ -21,10 +21,12 @@ Every exception that leaves a public call is one of these, whatever the bytes fr
     │   ├── SecureMessagingError             a protected response does not verify; the session is dead
     │   └── AccessDeniedError                access control did not open the chip
     │       ├── WrongPasswordError           the chip does not accept this password
-    │       └── CardLockedError              the password is blocked or suspended on the chip
+    │       ├── CardLockedError              the password is blocked or suspended on the chip
+    │       └── TerminalRefusedError         the chip does not accept a certificate or the proof of the terminal
     ├── MalformedDataError                   bytes that do not follow their format
     │   └── ImageError                       a picture that cannot be decoded within the caps
     ├── UnsupportedAlgorithmError            a standard algorithm that this library does not know
+    ├── TerminalKeyError                     the terminal's private key cannot be used
     ├── TrustStoreError                      the trust store cannot be read or written
     ├── AuditError                           the audit log cannot be written, or its chain is broken
     ├── ModelError                           a model file is missing, altered or of another shape
@@ -147,6 +149,26 @@ class WrongPasswordError(AccessDeniedError):
 
 class CardLockedError(AccessDeniedError):
     """The password is blocked or suspended on the chip, or the chip is deactivated."""
+
+
+class TerminalRefusedError(AccessDeniedError):
+    """The chip does not accept a certificate of the terminal, or its proof.
+
+    Attributes:
+        step: ``issuer`` (the chip does not know who issued it), ``certificate``, ``terminal`` or ``proof``.
+        holder: holder reference of the certificate concerned.
+        sw: the status word.
+    """
+
+    def __init__(self, message: str, *, step: str, holder: str, sw: int) -> None:
+        super().__init__(message)
+        self.step = step
+        self.holder = holder
+        self.sw = sw
+
+
+class TerminalKeyError(IdVerifyError):
+    """The terminal's private key cannot be used: another kind of key, or its keeper does not answer."""
 
 
 class MalformedDataError(IdVerifyError):

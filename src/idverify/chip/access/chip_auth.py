@@ -1,31 +1,35 @@
-"""Chip authentication, version 1 (ICAO 9303-11 §6.2; BSI TR-03110-1 §3.4, TR-03110-3 §B.2).
+"""Chip authentication (ICAO 9303-11 §6.2; BSI TR-03110-1 §3.4, TR-03110-2 §3.4, TR-03110-3 §B.2).
 
-An ephemeral-static key agreement that opens a new secure session. That the chip knows its private key shows only in an
-answer under the new keys, so a run ends with one exchange under them; before that nothing is proven. The proof is worth
-something where passive authentication vouches for the key's file: the caller gates the verdict.
+An ephemeral-static key agreement that opens a new secure session. In version 1 only an answer under the new keys shows
+that the chip knows its private key, so a run ends with one exchange under them; before that nothing is proven. In
+version 2, which follows terminal authentication, the chip sends a nonce and a token. The proof is worth something where
+passive authentication vouches for the key's file: the caller gates the verdict.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from idverify import _tlv
 from idverify._secret import Secret
-from idverify.chip.access._commands import fail, general_authenticate
-from idverify.chip.access.domain import AgreementKey, static_key
+from idverify.chip.access._commands import fail, general_authenticate, require
+from idverify.chip.access.domain import AgreementKey, Domain, from_algorithm_identifier, static_key
 from idverify.chip.iso7816.apdu import CardChannel, CommandAPDU, ResponseAPDU
 from idverify.chip.lds import _der
 from idverify.chip.lds.security_infos import (
     ID_CA_DH,
     ID_CA_ECDH,
+    ChipAuthenticationDomainParameterInfo,
     ChipAuthenticationInfo,
     ChipAuthenticationPublicKeyInfo,
     SecurityInfos,
 )
 from idverify.chip.secure_messaging import SecureMessaging
-from idverify.crypto.block import Cipher
+from idverify.crypto.block import BlockKey, Cipher
+from idverify.crypto.kdf import session_keys
 from idverify.errors import (
     MalformedDataError,
     SecureMessagingError,
@@ -34,6 +38,8 @@ from idverify.errors import (
 
 _CIPHERS: Final = {c.label: c for c in Cipher}
 _VERSION: Final = 1
+_VERSION_2: Final = 2
+_MAX_NONCE: Final = 64
 _KAT_REFUSED: Final = frozenset({0x6A80, 0x6A81, 0x6A86, 0x6D00})
 CONFIRMATION: Final = CommandAPDU(0x00, 0xB0, 0x9E, 0x00, le=8)
 """READ BINARY of EF.COM by its short identifier: any authentic answer to it, an error too, proves the new keys."""
@@ -83,6 +89,27 @@ class ChipAuthEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChipTokenEvidence:
+    """What a run of version 2 left. :func:`verify_chip_token` judges it again; the same warnings hold.
+
+    Attributes:
+        protocol: dotted identifier.
+        public_key: the chip's SubjectPublicKeyInfo, DER.
+        terminal_secret: the terminal's ephemeral private key.
+        nonce: r_IC.
+        token: T_IC.
+        verified: whether the token verified.
+    """
+
+    protocol: str
+    public_key: bytes = field(repr=False)
+    terminal_secret: Secret[int] = field(repr=False)
+    nonce: bytes = field(repr=False)
+    token: bytes = field(repr=False)
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChipAuthResult:
     """A run of chip authentication.
 
@@ -106,11 +133,70 @@ class ChipAuthResult:
         return self.evidence.verified
 
 
-def chip_auth_choices(infos: SecurityInfos) -> tuple[ChipAuthChoice, ...]:
-    """The ways that DG14 offers and this library can run, best first: AES before 3DES, longer keys first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChipTokenResult:
+    """A run of version 2.
+
+    Attributes:
+        secure_messaging: the new session; dead where the chip did not prove itself.
+        evidence: with the verdict.
+        domain: name of the group.
+        cipher: cipher of the new session.
+    """
+
+    secure_messaging: SecureMessaging = field(repr=False)
+    evidence: ChipTokenEvidence = field(repr=False)
+    domain: str
+    cipher: Cipher
+
+    @property
+    def proven(self) -> bool:
+        """Whether the chip sent the right token."""
+        return self.evidence.verified
+
+
+@dataclass(frozen=True, slots=True)
+class ChipAuthPlan:
+    """Chip authentication version 2 as far as it is known before the chip's key is: enough for the ephemeral key.
+
+    Attributes:
+        protocol: dotted identifier.
+        domain: the group.
+        key_id: the key's identifier, or None.
+    """
+
+    protocol: str
+    domain: Domain
+    key_id: int | None = None
+
+
+def chip_auth_plans(infos: SecurityInfos) -> tuple[ChipAuthPlan, ...]:
+    """What EF.CardAccess says of chip authentication version 2 (TR-03110-3 §A.1.1.2), best cipher first."""
+    plans: list[ChipAuthPlan] = []
+    for parameters in infos.of_type(ChipAuthenticationDomainParameterInfo):
+        try:
+            domain = from_algorithm_identifier(parameters.domain_parameter, what="chip authentication parameters")
+        except (MalformedDataError, UnsupportedAlgorithmError):
+            continue
+        plans += [
+            ChipAuthPlan(i.protocol, domain, i.key_id)
+            for i in infos.chip_authentication
+            if i.version == _VERSION_2
+            and i.key_id == parameters.key_id
+            and i.protocol.startswith(parameters.protocol + ".")
+        ]
+    return tuple(sorted(plans, key=lambda p: -int(p.protocol.rpartition(".")[2])))
+
+
+def chip_auth_choices(infos: SecurityInfos, *, version: int = _VERSION) -> tuple[ChipAuthChoice, ...]:
+    """The ways that the file offers and this library can run, best first: AES before 3DES, longer keys first.
 
     A key without any ChipAuthenticationInfo for it (early chips) is taken for 3DES with MSE:Set KAT, the only variant
-    of their time. Infos of version 2 and 3 ask for terminal authentication first and are left out.
+    of their time.
+
+    Args:
+        infos: DG14, or EF.CardSecurity for version 2.
+        version: 1, or 2 for what follows terminal authentication.
     """
     choices: list[ChipAuthChoice] = []
     for key in infos.chip_authentication_keys:
@@ -122,9 +208,9 @@ def chip_auth_choices(infos: SecurityInfos) -> tuple[ChipAuthChoice, ...]:
         choices += [
             ChipAuthChoice(i.protocol, _CIPHERS[i.cipher], key.public_key, key.key_id if i.key_id is None else i.key_id)
             for i in matching
-            if i.version == _VERSION
+            if i.version == version
         ]
-        if not matching:
+        if not matching and version == _VERSION:
             protocol = (ID_CA_DH if key.key_agreement == "DH" else ID_CA_ECDH) + ".1"
             choices.append(ChipAuthChoice(protocol, Cipher.DES3, key.public_key, key.key_id, inferred=True))
     return tuple(sorted(choices, key=lambda c: (c.cipher is Cipher.DES3, -c.cipher.key_bytes)))
@@ -214,6 +300,80 @@ def verify_chip_auth(public_key: bytes, evidence: ChipAuthEvidence) -> bool:
     messaging = SecureMessaging.from_shared_secret(cipher, key.agree(static.public))
     messaging.protect(evidence.command)
     return _opens(messaging, ResponseAPDU.parse(evidence.response))
+
+
+def run_chip_auth_2(channel: CardChannel, choice: ChipAuthChoice, key: AgreementKey) -> ChipTokenResult:
+    """Version 2: agree on new session keys under a nonce of the chip, and check its token (TR-03110-2 §3.4).
+
+    On return the old session is over on the card, as after :func:`run_chip_auth`.
+
+    Args:
+        channel: the card under the secure messaging of PACE, the terminal authenticated.
+        choice: one of :func:`chip_auth_choices` of EF.CardSecurity for version 2.
+        key: the ephemeral key that terminal authentication announced; of the group of ``choice``.
+
+    Returns:
+        the new session and the evidence. A wrong token is a result, not an error: then ``proven`` is False and the
+        session dead.
+
+    Raises:
+        AccessDeniedError: the card refuses; the cause is the StatusWordError.
+        ProtocolError, MalformedDataError: an answer without nonce or token.
+        UnsupportedAlgorithmError: a key that cannot be used.
+        SecureMessagingError, TransportError: the present session broke.
+    """
+    what = "GENERAL AUTHENTICATE (chip authentication 2)"
+    static = static_key(choice.public_key)
+    _set_authentication_template(channel, choice)
+    response, objects = general_authenticate(channel, _tlv.encode(0x80, key.public), last=True)
+    if not response.ok:
+        fail(response.sw, command=what)
+    nonce, token = require(objects, 0x81, what=what), require(objects, 0x82, what=what)
+    if len(nonce) > _MAX_NONCE:
+        raise MalformedDataError(f"{what}: a nonce of {len(nonce)} bytes")
+    ks_enc, ks_mac = session_keys(key.agree(static.public) + nonce, choice.cipher)  # TR-03110-3 §A.2.3.2
+    messaging = SecureMessaging(choice.cipher, ks_enc, ks_mac)
+    mac = BlockKey(choice.cipher, ks_mac)
+    verified = hmac.compare_digest(mac.mac(static.domain.public_key_object(choice.protocol, key.public)), token)
+    if not verified:
+        messaging.close()
+    evidence = ChipTokenEvidence(
+        protocol=choice.protocol,
+        public_key=choice.public_key,
+        terminal_secret=Secret(key.reveal()),
+        nonce=nonce,
+        token=token,
+        verified=verified,
+    )
+    return ChipTokenResult(
+        secure_messaging=messaging,
+        evidence=evidence,
+        domain=static.domain.name,
+        cipher=choice.cipher,
+    )
+
+
+def verify_chip_token(public_key: bytes, evidence: ChipTokenEvidence) -> bool:
+    """Whether the evidence of version 2 holds under the key of an EF.CardSecurity that is vouched for.
+
+    Args:
+        public_key: the SubjectPublicKeyInfo; the one inside the evidence must be the same, byte for byte.
+        evidence: of an earlier run. Its own verdict is not looked at.
+
+    Raises:
+        MalformedDataError, UnsupportedAlgorithmError: a key or protocol that cannot be used.
+    """
+    if public_key != evidence.public_key:
+        return False
+    static = static_key(public_key)
+    cipher = _cipher_of(evidence.protocol)
+    try:
+        key = static.domain.key(evidence.terminal_secret.reveal())
+    except ValueError:
+        return False
+    _, ks_mac = session_keys(key.agree(static.public) + evidence.nonce, cipher)
+    expected = BlockKey(cipher, ks_mac).mac(static.domain.public_key_object(evidence.protocol, key.public))
+    return hmac.compare_digest(expected, evidence.token)
 
 
 def _opens(messaging: SecureMessaging, response: ResponseAPDU) -> bool:
