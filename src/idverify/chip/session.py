@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType, TracebackType
-from typing import Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from idverify._logging import get_logger
 from idverify.chip.access.chip_auth import ChipAuthResult
@@ -41,6 +41,12 @@ from idverify.errors import (
     TransportTimeout,
 )
 from idverify.report import CheckResult, Reason
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from idverify.chip.access.terminal_auth import TerminalCredentials
+    from idverify.chip.authorising import Authoriser, TerminalResult
 
 __all__ = [
     "CancelToken",
@@ -115,6 +121,9 @@ class DocumentSession:
         self._stack: ChannelStack | None = None
         self._channel: FileChannel | None = None
         self._opened: Opened | None = None
+        self._opened_now: Opened | None = None  # the same after recovery: another chip identifier
+        self._terminal_key: bytes | None = None  # of chip authentication on the present channel
+        self._authoriser: Authoriser | None = None
         self._files: dict[FileId, bytes] = {}
         self._unreadable: dict[FileId, Reason] = {}
         self._security_object: SecurityObject | None = None
@@ -228,7 +237,9 @@ class DocumentSession:
             for file, content in opened.files.items():
                 self._files.setdefault(file, content)
             self._unreadable.update(opened.unreadable)
-        self._stack, self._channel = stack, opened.channel
+        self._stack, self._channel, self._opened_now = stack, opened.channel, opened
+        if opened.pace is not None and opened.pace.cam is not None:
+            self._terminal_key = opened.pace.terminal_key_compressed  # CAM is chip authentication already
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -410,6 +421,58 @@ class DocumentSession:
                 cam=opened.pace.cam if opened is not None and opened.pace is not None else None,
             ).prove()
 
+    def authenticate_terminal(self, credentials: TerminalCredentials, *, on: date | None = None) -> TerminalResult:
+        """Show the chip that this terminal may read DG3 and DG4 (terminal authentication, version 1).
+
+        Chip authentication runs first where it has not. Afterwards :meth:`read` and :meth:`read_all` get the groups
+        that the terminal's rights cover; the rights are renewed when the card has to be opened anew.
+
+        Args:
+            credentials: the terminal's certificates and key.
+            on: the terminal's day for judging its own certificates beforehand; None leaves dates to the chip.
+
+        Returns:
+            ``terminal.ta`` with its evidence. A chip that does not accept the terminal is a result, not an error.
+
+        Raises:
+            AccessDeniedError: the chip offers no chip authentication of version 1, or fails it.
+            ConfigurationError: the session is not open, or the chip has no access control.
+            TerminalKeyError: the terminal's key cannot sign, or does not belong to its certificate.
+            TransportError, SecureMessagingError, OperationCancelled
+        """
+        from idverify.chip.authorising import Authoriser
+
+        self._require_open()
+        self._try(FileId.DG14)
+        self._try(FileId.CVCA)
+        with self._timed(Phase.CHIP_AUTHENTICATION), self._ending():
+            self._tell(Progress(Phase.CHIP_AUTHENTICATION))
+            authoriser = Authoriser(credentials=credentials, on=on, rng=self._rng)
+            result = self._recovering(lambda channel: self._authorise(authoriser))
+        if result.accepted:
+            self._authoriser = authoriser
+            for file in _USUALLY_REFUSED:
+                if self._unreadable.get(file) is Reason.ACCESS_REFUSED:
+                    del self._unreadable[file]
+        return result
+
+    def _authorise(self, authoriser: Authoriser) -> TerminalResult:
+        """Chip and terminal authentication on the channel as it is."""
+        stack, opened = self._stack, self._opened
+        if stack is None or opened is None or self._channel is None:
+            raise ConfigurationError("the session is not open")
+        if self._terminal_key is None:
+            self._switch_keys(authoriser.agree(self._channel, stack.bottom, self._files))
+        if self._terminal_key is None:
+            raise ConfigurationError("the session is not open")
+        return authoriser.authorise(
+            self._channel,
+            terminal_key=self._terminal_key,
+            opened=self._opened_now or opened,
+            passwords=self._passwords or (),
+            ef_cvca=self._files.get(FileId.CVCA),
+        )
+
     def _run_proof(self, action: Callable[[FileChannel, CardChannel], _T]) -> _T:
         def run(channel: FileChannel) -> _T:
             if self._stack is None:
@@ -423,6 +486,7 @@ class DocumentSession:
         self._drop_channel()
         if result.proven and self._stack is not None:
             self._channel = self._stack.secure(result.secure_messaging)
+            self._terminal_key = result.terminal_key_compressed
 
     # ---- recovery -----------------------------------------------------------------------------------------------
 
@@ -434,6 +498,8 @@ class DocumentSession:
                     if self._opened is not None:
                         self._reconnect()
                     self._establish()
+                    if self._authoriser is not None:
+                        self._authorise(self._authoriser)
                 channel = self._channel
                 if channel is None:  # for the type checker: _establish sets it
                     raise ConfigurationError("the session is not open")
@@ -501,7 +567,7 @@ class DocumentSession:
                     return
 
     def _drop_channel(self) -> None:
-        channel, self._channel = self._channel, None
+        channel, self._channel, self._terminal_key = self._channel, None, None
         if isinstance(channel, SecureChannel):
             channel.protection.close()
 

@@ -1,0 +1,160 @@
+"""Terminal authentication on an open session: the chip learns what this terminal may read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from idverify.chip.access.chip_auth import ChipAuthResult, chip_auth_choices, run_chip_auth
+from idverify.chip.access.password import AccessPassword, PasswordKind
+from idverify.chip.access.terminal_auth import (
+    TerminalAuthEvidence,
+    TerminalCredentials,
+    document_number_of,
+    run_terminal_auth,
+)
+from idverify.chip.iso7816.apdu import CardChannel
+from idverify.chip.lds.card_files import EfCvca
+from idverify.chip.lds.dg14 import DG14
+from idverify.chip.lds.files import FileId
+from idverify.chip.opening import Opened
+from idverify.chip.pki.cvc import CvProblem
+from idverify.errors import AccessDeniedError, ConfigurationError, MalformedDataError, TerminalRefusedError
+from idverify.report import CheckId, CheckResult, CheckStatus, Reason
+
+_REASONS: Final[Mapping[CvProblem, Reason]] = {
+    CvProblem.ISSUER_NOT_FOUND: Reason.CHAIN_INVALID,
+    CvProblem.SIGNATURE_INVALID: Reason.SIGNATURE_INVALID,
+    CvProblem.ALGORITHM_UNSUPPORTED: Reason.ALGORITHM_UNSUPPORTED,
+    CvProblem.ROLE: Reason.KEY_USAGE,
+    CvProblem.TERMINAL_TYPE: Reason.KEY_USAGE,
+    CvProblem.EXPIRED: Reason.EXPIRED,
+    CvProblem.NOT_YET_VALID: Reason.NOT_YET_VALID,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalResult:
+    """How terminal authentication came out.
+
+    Attributes:
+        check: ``terminal.ta``; the evidence names the chain's end and rights, or the step that failed.
+        evidence: what can be verified again, or None.
+    """
+
+    check: CheckResult
+    evidence: TerminalAuthEvidence | None = field(default=None, repr=False)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the chip has accepted the terminal."""
+        return self.check.status is CheckStatus.SUCCESSFUL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authoriser:
+    """Version 1 (ICAO 9303-11 §7.1): chip authentication, then the terminal's certificates and signature.
+
+    Attributes:
+        credentials: the terminal's.
+        on: the terminal's day for judging its own chain beforehand; None leaves dates to the chip.
+        rng: random bytes.
+    """
+
+    credentials: TerminalCredentials
+    on: date | None
+    rng: Callable[[int], bytes]
+
+    def agree(self, channel: CardChannel, inner: CardChannel, files: Mapping[FileId, bytes]) -> ChipAuthResult:
+        """Chip authentication, which terminal authentication builds on.
+
+        Raises:
+            AccessDeniedError: the chip offers none of version 1, refuses it, or does not know its key.
+        """
+        try:
+            choices = chip_auth_choices(DG14.parse(files[FileId.DG14]).security_infos)
+        except (KeyError, MalformedDataError):
+            choices = ()
+        if not choices:
+            raise AccessDeniedError("the chip offers no chip authentication of version 1 in DG14")
+        result = run_chip_auth(channel, inner, choices[0], rng=self.rng)
+        if not result.proven:
+            raise AccessDeniedError("the chip does not know the private key of DG14; it may be a copy")
+        return result
+
+    def authorise(
+        self,
+        channel: CardChannel,
+        *,
+        terminal_key: bytes,
+        opened: Opened,
+        passwords: Sequence[AccessPassword],
+        ef_cvca: bytes | None,
+    ) -> TerminalResult:
+        """Show the chain that the chip's trust points ask for, and sign.
+
+        Args:
+            channel: under the keys of chip authentication.
+            terminal_key: Comp(PK_DH,IFD).
+            opened: how the chip was opened: PACE names the chip and its trust points.
+            passwords: those of the session; after BAC the MRZ names the chip.
+            ef_cvca: EF.CVCA, or None.
+
+        Raises:
+            ConfigurationError: the chip was opened without access control.
+            TransportError, SecureMessagingError, TerminalKeyError
+        """
+        chain = self.credentials.chain(self._references(opened, ef_cvca), self.on)
+        if isinstance(chain, CvProblem):
+            return _result(CheckStatus.NOT_PERFORMED, _REASONS[chain], problem=chain.value)
+        try:
+            evidence = run_terminal_auth(
+                channel,
+                self.credentials,
+                chain,
+                version=1,
+                chip_identifier=_chip_identifier(opened, passwords),
+                terminal_key_compressed=terminal_key,
+            )
+        except TerminalRefusedError as error:
+            return _result(
+                CheckStatus.FAILED, Reason.CHIP_REFUSED, step=error.step, holder=error.holder, sw=f"{error.sw:04X}"
+            )
+        return TerminalResult(
+            _result(
+                CheckStatus.SUCCESSFUL,
+                Reason.OK,
+                terminal=self.credentials.certificate.holder_reference,
+                rights=chain.rights.hex().upper(),
+            ).check,
+            evidence,
+        )
+
+    @staticmethod
+    def _references(opened: Opened, ef_cvca: bytes | None) -> tuple[str, ...]:
+        """What the chip trusts, the most recent first: EF.CVCA, and what PACE told (§7.1.5)."""
+        found: list[str] = []
+        if ef_cvca is not None:
+            with contextlib.suppress(MalformedDataError):
+                found += EfCvca.parse(ef_cvca).references
+        if opened.pace is not None:
+            found += [r.decode("latin-1") for r in opened.pace.authority_references]
+        return tuple(dict.fromkeys(found))
+
+
+def _chip_identifier(opened: Opened, passwords: Sequence[AccessPassword]) -> bytes:
+    if opened.pace is not None:
+        return opened.pace.chip_identifier
+    password = next((p for p in passwords if p.kind is PasswordKind.MRZ), None)
+    if opened.access != "bac" or password is None:
+        raise ConfigurationError("terminal authentication needs a chip that was opened by PACE or BAC")
+    return document_number_of(password)
+
+
+def _result(status: CheckStatus, reason: Reason, **facts: str) -> TerminalResult:
+    return TerminalResult(
+        CheckResult(check=CheckId.TERMINAL_AUTHENTICATION, status=status, reason=reason, evidence=facts)
+    )
