@@ -13,11 +13,13 @@ import typer
 from idverify._version import __version__
 from idverify.cli import (
     _ui,
+    audit,
     check,
     demo,
     emulate,
     evaluate,
     face,
+    finger,
     inspect,
     models,
     read,
@@ -67,7 +69,7 @@ def _top(
         logger.setLevel({1: logging.INFO, 2: logging.DEBUG}.get(verbose, TRAFFIC))
 
 
-for _module in (demo, readers, read, check, verify, face, evaluate, trust, models, emulate, inspect):
+for _module in (demo, readers, read, check, verify, face, finger, evaluate, trust, audit, models, emulate, inspect):
     _module.register(app)
 
 

@@ -6,7 +6,9 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from idverify.cli import _ui
 
@@ -43,8 +45,19 @@ def write_reports(result: VerificationResult, out: Path) -> tuple[Path, Path]:
     return machine, human
 
 
-def finish(result: VerificationResult, *, as_json: bool, out: Path | None, holder: bool) -> None:
-    """Show a result, write its reports, and leave with the exit code of its outcome."""
+AuditOption = Annotated[
+    Path | None, typer.Option("--audit", metavar="LOG", help="Append the outcome to this audit log; no holder data.")
+]
+
+
+def finish(
+    result: VerificationResult, *, as_json: bool, out: Path | None, holder: bool, audit: Path | None = None
+) -> None:
+    """Record a result, write its reports, show it, and leave with the exit code of its outcome."""
+    if audit is not None:
+        from idverify.audit import AuditLog
+
+        AuditLog(audit).record(result.decision, result.report)
     written = write_reports(result, out) if out is not None else None
     if as_json:
         _ui.print_json(result.to_dict())

@@ -27,6 +27,7 @@ def check(
         str | None, typer.Option("--policy", metavar="NAME|FILE", help="Policy; 'document', or 'security-object' else.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html.")] = None,
+    audit: _output.AuditOption = None,
     show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
     as_json: _ui.JsonOption = False,
 ) -> None:
@@ -40,4 +41,4 @@ def check(
         store = _trust.load_trust(trust)
         display.update("passive authentication")
         result = verify_files(files, trust=store, at=moment, policy=policy)
-    _output.finish(result, as_json=as_json, out=out, holder=show_holder)
+    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit)

@@ -1,7 +1,8 @@
-"""``idverify evaluate face``: error rates on pictures of one's own."""
+"""``idverify evaluate face|finger``: error rates on pictures of one's own."""
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +10,24 @@ import typer
 
 from idverify.cli import _ui
 
+_Scores = Annotated[
+    Path | None, typer.Option("--scores", metavar="FILE.csv", help="Write every comparison: a,b,genuine,score.")
+]
+_Det = Annotated[Path | None, typer.Option("--det", metavar="FILE.png", help="Draw the DET plot.")]
+
+
+class Impostors(enum.StrEnum):
+    """Which comparisons of different fingers are made."""
+
+    FIRST = "first"
+    ALL = "all"
+
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
     group = typer.Typer(no_args_is_help=True, help="Error rates, measured on pictures of one's own.")
     group.command("face", help="Faces: LFW's pairs format, DIR/Name/Name_0001.jpg.")(face)
+    group.command("finger", help="Fingers: FVC's layout, DIR/NNN_k.{png,tif,bmp}.")(finger)
     app.add_typer(group, name="evaluate")
 
 
@@ -24,10 +38,8 @@ def face(
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Error rates over every pair of the images named there.")
     ] = False,
-    scores: Annotated[
-        Path | None, typer.Option("--scores", metavar="FILE.csv", help="Write every comparison: a,b,genuine,score.")
-    ] = None,
-    det: Annotated[Path | None, typer.Option("--det", metavar="FILE.png", help="Draw the DET plot.")] = None,
+    scores: _Scores = None,
+    det: _Det = None,
     model: Annotated[
         str | None, typer.Option("--model", metavar="ID", help="Embedding model; the default else.")
     ] = None,
@@ -65,3 +77,45 @@ def face(
         threshold = found.threshold_at_fmr[level]
         _ui.say(f"  FNMR at FMR {level:7}{value:.4%}  ({low:.4%} … {high:.4%}), threshold {threshold:.4f}")
     _ui.say(f"  per image          {found.ms_per_image_median:.1f} ms (median)")
+
+
+@_ui.guarded
+def finger(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Pictures NNN_k, or folders of them.")],
+    impostors: Annotated[
+        Impostors, typer.Option("--impostors", help="first: first impressions only, as FVC does; all: every pair.")
+    ] = Impostors.FIRST,
+    scores: _Scores = None,
+    det: _Det = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Measure the finger matcher."""
+    from idverify.biometric.evaluation.det import plot_det
+    from idverify.biometric.evaluation.finger import evaluate_fingers
+
+    with _ui.progress() as display:
+        found = evaluate_fingers(
+            folder,
+            impostors=impostors.value,
+            scores=scores,
+            on_progress=lambda done, total: display.update(f"ảnh · pictures {done}/{total}", done, total),
+        )
+        if det is not None:
+            plot_det({found.model: found.curve}, det, title=f"{found.genuine:,} genuine, {found.impostor:,} impostor")
+    if as_json:
+        _ui.print_json(found.to_json())
+        return
+    _ui.say(
+        f"{found.model}: {found.images:,} images, {found.genuine:,} genuine, {found.impostor:,} impostor", style="bold"
+    )
+    for label, value in (
+        ("failure to extract", found.fte),
+        ("EER", found.eer),
+        ("FNMR at FMR 1 %", found.fmr100),
+        ("FNMR at FMR 0.1 %", found.fmr1000),
+        ("FNMR at zero FMR", found.zerofmr),
+    ):
+        _ui.say(f"  {label:20}{value:.4%}")
+    for name, rates in found.databases.items():
+        _ui.say(f"  {name:20}EER {rates['eer']:.4%}, FMR1000 {rates['fmr1000']:.4%}", style="dim")
+    _ui.say(f"  {found.extract_ms_median:.1f} ms a picture, {found.compare_ms_median:.2f} ms a comparison (medians)")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from idverify.cli import _files, _ui
+from idverify.cli import _files, _match, _ui
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
@@ -36,9 +36,7 @@ def _sample(matcher: FaceMatcher, path: Path) -> FaceSample:
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A picture.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another picture.")],
-    fmr: Annotated[
-        float, typer.Option("--fmr", min=1e-9, max=0.5, help="False match rate that the threshold stands for.")
-    ] = 1e-4,
+    fmr: _match.FmrOption = 1e-4,
     model: Annotated[
         str | None, typer.Option("--model", metavar="ID", help="Embedding model; the default else.")
     ] = None,
@@ -46,53 +44,22 @@ def compare(
 ) -> None:
     """Exit code 0: the same person at that rate; 3: not; 4: the model has no table of error rates."""
     from idverify.biometric.face.matcher import FaceMatcher
-    from idverify.presentation import rate_in_words
 
     matcher = FaceMatcher(model=model)
     with _ui.progress() as display:
         display.update("face models")
         first, second = _sample(matcher, a), _sample(matcher, b)
     score = matcher.compare(first.template, second.template)
-    table = matcher.calibration
-    threshold = matcher.threshold(fmr) if table is not None else None
-    # FMR decides, as in policies; the threshold is shown
-    match = None if score.fmr is None else score.fmr <= fmr
-    if as_json:
-        _ui.print_json(
-            {
-                "score": {
-                    "modality": "face",
-                    "value": score.value,
-                    "threshold": threshold,
-                    "fmr": score.fmr,
-                    "model": score.model,
-                },
-                "match": match,
-                "at_fmr": fmr,
-                "calibration": score.calibration,
-                "quality": [first.template.quality, second.template.quality],
-                "faces": [1 + len(first.rivals), 1 + len(second.rivals)],
-            }
-        )
-    else:
-        words = {
-            True: ("green", "CÙNG MỘT NGƯỜI · SAME PERSON"),
-            False: ("red", "KHÁC NGƯỜI · DIFFERENT PERSONS"),
-            None: ("yellow", "CHƯA CÓ BẢNG SAI SỐ · NO TABLE OF ERROR RATES"),
-        }[match]
-        _ui.say(words[1], style=f"bold {words[0]}")
-        limit = f", ngưỡng · threshold {threshold:.3f} (FMR {fmr:g})" if threshold is not None else ""
-        _ui.say(f"độ giống · similarity {score.value:.3f}{limit}")
-        if score.fmr is not None:
-            said = rate_in_words(score.fmr)
-            _ui.say(f"{said.vi} · {said.en}", style="dim")
+    threshold = matcher.threshold(fmr) if matcher.calibration is not None else None
+    if not as_json:
         for path, sample in ((a, first), (b, second)):
             if sample.rivals:
-                _ui.say(
-                    f"{path.name}: nhiều khuôn mặt · {1 + len(sample.rivals)} faces, the largest was taken",
-                    style="yellow",
-                )
+                faces = 1 + len(sample.rivals)
+                _ui.say(f"{path.name}: {faces} khuôn mặt, lấy khuôn mặt lớn nhất · {faces} faces, the largest is taken")
             for advice in sample.quality.advice:
                 _ui.say(f"{path.name}: {advice}", style="dim")
-        _ui.say(f"{score.model}, {score.calibration or 'uncalibrated'}", style="dim")
-    _ui.leave({True: _ui.Exit.OK, False: _ui.Exit.REJECTED, None: _ui.Exit.REVIEW}[match])
+    more = {
+        "quality": [first.template.quality, second.template.quality],
+        "faces": [1 + len(first.rivals), 1 + len(second.rivals)],
+    }
+    _match.show(score, fmr, threshold, "face", as_json=as_json, more=more)

@@ -1,4 +1,4 @@
-"""``idverify trust import|list|show|status``: the trust store."""
+"""``idverify trust import|list|show|status|diff|export``: the trust store."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ def register(app: typer.Typer) -> None:
     group.command("list", help="The certificates of the store.")(list_)
     group.command("show", help="One certificate in full.")(show)
     group.command("status", help="What the store holds, and what has expired.")(status)
+    group.command("diff", help="What one store has and the other has not.")(diff)
+    group.command("export", help="Write a snapshot, or its certificates as files.")(export)
     app.add_typer(group, name="trust")
 
 
@@ -197,3 +199,52 @@ def status(store: _trust.StoreOption = None, as_json: _ui.JsonOption = False) ->
         _ui.say(f"  {kind:20}{number:>6}")
     _ui.say(f"  countries           {len(countries):>6}")
     _ui.say(f"  CSCA past validity  {expired:>6}")
+
+
+@_ui.guarded
+def diff(
+    older: Annotated[Path, typer.Argument(metavar="OLD", help="A trust store.")],
+    newer: Annotated[Path, typer.Argument(metavar="NEW", help="Another one.")],
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Compare two stores. Exit code 0, whether or not they differ."""
+    first, second = _open(older)[0], _open(newer)[0]
+    difference = first.difference(second)
+    added, removed = ([_row(e) for e in entries] for entries in (difference.added, difference.removed))
+    if as_json:
+        _ui.print_json({"older": first.id, "newer": second.id, "added": added, "removed": removed})
+        return
+    for sign, colour, rows in (("+", "green", added), ("-", "red", removed)):
+        for row in rows:
+            about = row.get("subject", row["kind"])
+            _ui.say(f"{sign} {row['country']:3}{row['fingerprint'][:16]}  {about}", style=colour)
+    if not added and not removed:
+        _ui.say("không khác nhau · no difference")
+
+
+@_ui.guarded
+def export(
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="A directory for files, or FILE.idvstore.")],
+    store: _trust.StoreOption = None,
+    country: Annotated[str | None, typer.Option("--country", metavar="XX", help="Only this country's files.")] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Write the store as one file, or every certificate and revocation list as a DER file."""
+    opened, _ = _open(store)
+    if out.suffix == ".idvstore":
+        if country is not None:
+            raise ConfigurationError("--country is for files; a snapshot is the whole store")
+        opened.save(out)
+        count = len(opened)
+    else:
+        out.mkdir(parents=True, exist_ok=True)
+        chosen = [e for e in opened.entries() if country is None or e.country.upper() == country.upper()]
+        for entry in chosen:
+            suffix = {"CRL": "crl", "DEVIATION_LIST": "dl"}.get(entry.kind.name, "cer")
+            land = "".join(c for c in entry.country if c.isalnum()) or "XX"
+            (out / f"{land}_{entry.fingerprint.hex()[:16]}.{suffix}").write_bytes(entry.data)
+        count = len(chosen)
+    if as_json:
+        _ui.print_json({"written": count, "path": str(out), "id": opened.id})
+    else:
+        _ui.say(f"{count} → {out}")

@@ -36,6 +36,7 @@ def verify(
     birth: _passwords.BirthOption = None,
     expiry: _passwords.ExpiryOption = None,
     qr: _passwords.QrOption = None,
+    audit: _output.AuditOption = None,
     show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
     as_json: _ui.JsonOption = False,
 ) -> None:
@@ -61,4 +62,4 @@ def verify(
             )
     finally:
         transport.close()
-    _output.finish(result, as_json=as_json, out=out, holder=show_holder)
+    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit)

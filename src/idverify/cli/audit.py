@@ -1,0 +1,94 @@
+"""``idverify audit verify|list``: the audit log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from idverify.cli import _files, _ui
+from idverify.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_LogArgument = Annotated[Path, typer.Argument(metavar="LOG", help="The audit log.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(no_args_is_help=True, help="The audit log: is it whole, what does it say.")
+    group.command("verify", help="Walk over the whole chain and hold it against signed anchors.")(verify)
+    group.command("list", help="The entries: time and outcome; there is no holder data in them.")(list_)
+    app.add_typer(group, name="audit")
+
+
+def _key(path: Path) -> Ed25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(_files.read_capped(path))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"{path.name}: no public key in PEM") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise ConfigurationError(f"{path.name}: anchors are signed with Ed25519, this is another kind of key")
+    return key
+
+
+@_ui.guarded
+def verify(
+    log: _LogArgument,
+    anchor: Annotated[
+        list[Path] | None,
+        typer.Option("--anchor", metavar="FILE", help="Anchors that the operator signed, one a line."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="PEM", help="The operator's public key (Ed25519).")
+    ] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Exit code 0: whole; 3: something is wrong; 1: the log cannot be read."""
+    from idverify.audit import Anchor, verify_log
+
+    lines = [line for path in anchor or () for line in _files.read_capped(path).decode("utf-8", "replace").splitlines()]
+    anchors = tuple(Anchor.from_json(line) for line in lines if line.strip())
+    verdict = verify_log(log, anchors=anchors, key=_key(key) if key is not None else None)
+    if as_json:
+        _ui.print_json(
+            {
+                "whole": verdict.whole,
+                "entries": verdict.entries,
+                "erased": verdict.erased,
+                "anchors": len(anchors),
+                "problems": list(verdict.problems),
+                "head": verdict.head,
+            }
+        )
+    else:
+        word, colour = ("NGUYÊN VẸN · WHOLE", "green") if verdict.whole else ("KHÔNG NGUYÊN VẸN · NOT WHOLE", "red")
+        _ui.say(word, style=f"bold {colour}")
+        _ui.say(f"{verdict.entries} entries, {verdict.erased} erased, {len(anchors)} anchors, head {verdict.head[:16]}")
+        for problem in verdict.problems:
+            _ui.say(f"  ! {problem}", style="red")
+    _ui.leave(_ui.Exit.OK if verdict.whole else _ui.Exit.REJECTED)
+
+
+@_ui.guarded
+def list_(log: _LogArgument, as_json: _ui.JsonOption = False) -> None:
+    """List the entries, without verifying them."""
+    from idverify.audit import read_entries
+
+    rows = [
+        {"number": e.number, "time": e.time, "event": e.event, "data": dict(e.data) if e.data is not None else None}
+        for e in read_entries(log)
+    ]
+    if as_json:
+        _ui.print_json({"entries": rows})
+        return
+    for row in rows:
+        data = row["data"]
+        decision = data.get("decision", {}) if isinstance(data, dict) else {}
+        about = decision.get("outcome", "") if isinstance(decision, dict) else ""
+        _ui.say(f"{row['number']:>6}  {row['time']}  {row['event']:14}{about if data is not None else '(erased)'}")

@@ -1,0 +1,212 @@
+"""The commands of the audit log, of fingers, and of comparing and exporting trust stores."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from idverify import FileId, TrustStore
+from idverify.audit import Anchor, AuditLog
+from idverify.cli import main
+from idverify.emulator import TestPki
+from tests.shared import shared
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("IDVERIFY_TRUST_STORE", raising=False)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+# ---- the audit log ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log of three transactions, an anchor on the second, and the operator's key."""
+    path, key = tmp_path / "audit.log", Ed25519PrivateKey.generate()
+    with_entries = AuditLog(path)
+    entries = [
+        with_entries.append("transaction", {"decision": {"outcome": word}}) for word in ("accept", "reject", "review")
+    ]
+    (tmp_path / "anchors").write_text(Anchor.sign(entries[1], key).to_json() + "\n")
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "operator.pem").write_bytes(pem)
+    return path
+
+
+def test_a_whole_log_verifies(run: Run, log: Path, tmp_path: Path) -> None:
+    code, out, _ = run(
+        "audit", "verify", log, "--anchor", tmp_path / "anchors", "--key", tmp_path / "operator.pem", "--json"
+    )
+    answer = json.loads(out)
+    assert code == 0
+    assert (answer["whole"], answer["entries"], answer["anchors"], answer["problems"]) == (True, 3, 1, [])
+    assert "WHOLE" in run("audit", "verify", log)[1]
+    listed = run("audit", "list", log)[1]
+    assert [word in listed for word in ("accept", "reject", "review")] == [True] * 3
+    assert len(json.loads(run("audit", "list", log, "--json")[1])["entries"]) == 3
+
+
+def test_a_changed_or_cut_log_does_not(run: Run, log: Path, tmp_path: Path) -> None:
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines).replace(b"reject", b"accept", 1))
+    code, out, _ = run("audit", "verify", log)
+    assert code == 3
+    assert "NOT WHOLE" in out
+    log.write_bytes(lines[0])
+    assert run("audit", "verify", log)[0] == 0  # nobody can tell without an anchor
+    code, out, _ = run("audit", "verify", log, "--anchor", tmp_path / "anchors", "--key", tmp_path / "operator.pem")
+    assert code == 3
+    assert "ends before the anchored entry" in out
+
+
+def test_check_writes_into_the_log(run: Run, tmp_path: Path) -> None:
+    from idverify.emulator import citizen_card
+
+    card = citizen_card(seed=33)
+    (tmp_path / "EF_SOD.bin").write_bytes(card.files[FileId.SOD])
+    (tmp_path / "csca.cer").write_bytes(card.trust_anchors[0])
+    log = tmp_path / "audit.log"
+    for _ in range(2):
+        assert run("check", tmp_path / "EF_SOD.bin", "--trust", tmp_path / "csca.cer", "--audit", log)[0] == 0
+    answer = json.loads(run("audit", "list", log, "--json")[1])
+    assert [e["data"]["decision"]["policy"] for e in answer["entries"]] == ["security-object"] * 2
+    assert run("audit", "verify", log)[0] == 0
+
+
+def test_what_is_no_log_and_no_key_is_a_technical_failure(run: Run, log: Path, tmp_path: Path) -> None:
+    assert run("audit", "verify", tmp_path / "nowhere")[0] == 1
+    (tmp_path / "no.pem").write_text("no key")
+    assert run("audit", "verify", log, "--key", tmp_path / "no.pem")[0] == 1
+
+
+# ---- trust ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stores(run: Run, tmp_path: Path) -> tuple[Path, Path]:
+    """Two stores; the second has one authority more."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.cer").write_bytes(TestPki(seed=name).csca.der)
+    older, newer = tmp_path / "older", tmp_path / "newer"
+    assert run("trust", "import", tmp_path / "one.cer", "--store", older)[0] == 0
+    assert run("trust", "import", tmp_path / "one.cer", tmp_path / "two.cer", "--store", newer)[0] == 0
+    return older, newer
+
+
+def test_two_stores_are_compared(run: Run, stores: tuple[Path, Path]) -> None:
+    code, out, _ = run("trust", "diff", *stores, "--json")
+    answer = json.loads(out)
+    assert (code, len(answer["added"]), answer["removed"]) == (0, 1, [])
+    assert run("trust", "diff", *stores)[1].startswith("+ ")
+    assert run("trust", "diff", *reversed(stores))[1].startswith("- ")
+    assert "no difference" in run("trust", "diff", stores[0], stores[0])[1]
+
+
+def test_a_store_is_exported_and_comes_back(run: Run, stores: tuple[Path, Path], tmp_path: Path) -> None:
+    wanted = TrustStore.load([stores[1]]).id
+    assert run("trust", "export", "--store", stores[1], "--out", tmp_path / "copy.idvstore")[0] == 0
+    assert TrustStore.load([tmp_path / "copy.idvstore"]).id == wanted
+    code, out, _ = run("trust", "export", "--store", stores[1], "--out", tmp_path / "files", "--json")
+    assert (code, json.loads(out)["written"]) == (0, 2)
+    assert {p.suffix for p in (tmp_path / "files").iterdir()} == {".cer"}
+    assert TrustStore.load([tmp_path / "files"]).id == wanted
+    assert run("trust", "export", "--store", stores[1], "--out", tmp_path / "none", "--country", "ZZ")[0] == 0
+    assert not any((tmp_path / "none").iterdir())
+    assert run("trust", "export", "--store", stores[1], "--out", tmp_path / "x.idvstore", "--country", "VN")[0] == 1
+
+
+# ---- fingers ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def prints() -> Path:
+    return shared("fingers/fvc2002/db1_b")
+
+
+def test_fingers_are_told_apart(run: Run, prints: Path) -> None:
+    code, out, err = run("finger", "compare", prints / "101_1.png", prints / "101_2.png", "--json")
+    same = json.loads(out)
+    assert same["score"]["modality"] == "finger"
+    assert (code, same["match"]) in [(0, True), (4, None)], err
+    code, out, _ = run("finger", "compare", prints / "101_1.png", prints / "102_1.png", "--json")
+    other = json.loads(out)
+    assert (code, other["match"]) in [(3, False), (4, None)]
+    assert other["score"]["value"] < same["score"]["value"]
+
+
+def test_a_template_is_written_for_its_owner_and_compares(run: Run, prints: Path, tmp_path: Path) -> None:
+    record = tmp_path / "finger.iso"
+    code, out, _ = run("finger", "extract", prints / "101_1.png", "--out", record, "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["bytes"] == record.stat().st_size
+    assert answer["minutiae"] > 10
+    assert record.read_bytes()[:4] == b"FMR\0"
+    assert os.stat(record).st_mode & 0o077 == 0
+    code, out, _ = run("finger", "compare", record, prints / "101_2.png")
+    assert code in (0, 4)
+    assert run("inspect", record)[1].startswith("ISO/IEC 19794-2")
+    (tmp_path / "cut.iso").write_bytes(record.read_bytes()[:20])
+    code, out, err = run("finger", "compare", tmp_path / "cut.iso", record)
+    assert (code, out) == (1, "")
+    assert "cut.iso" in err
+
+
+def test_fingers_are_evaluated(run: Run, prints: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for name in ("101_1", "101_2", "102_1", "102_2"):
+        (folder / f"{name}.png").write_bytes((prints / f"{name}.png").read_bytes())
+    scores = tmp_path / "scores.csv"
+    code, out, _ = run("evaluate", "finger", folder, "--impostors", "all", "--scores", scores, "--json")
+    answer = json.loads(out)
+    assert code == 0
+    wanted = {"eer", "fmr100", "fmr1000", "zerofmr", "fte", "genuine", "impostor"}
+    assert wanted | {"extract_ms_median", "compare_ms_median"} <= set(answer)
+    assert (answer["genuine"], answer["impostor"]) == (2, 4)
+    with scores.open(newline="") as stream:
+        assert next(csv.DictReader(stream)).keys() == {"a", "b", "genuine", "score"}
+    assert "EER" in run("evaluate", "finger", folder, "--impostors", "all")[1]
+
+
+# ---- faces ------------------------------------------------------------------------------------------------------
+
+
+def test_faces_are_evaluated(run: Run, tmp_path: Path) -> None:
+    images = shared("faces/lfw_dev/images")
+    people = sorted(p.name for p in images.iterdir() if (p / f"{p.name}_0002.jpg").exists())[:2]
+    a, b = people
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text(f"1\t2\n{a}\t1\t2\n{b}\t1\t2\n{a}\t1\t{b}\t1\n{a}\t2\t{b}\t2\n")
+    det, scores = tmp_path / "det.png", tmp_path / "scores.csv"
+    code, out, err = run(
+        "evaluate", "face", "--pairs", pairs, "--images", images, "--scores", scores, "--det", det, "--json"
+    )
+    assert code == 0, err
+    answer = json.loads(out)
+    wanted = {"accuracy_mean", "accuracy_std", "eer", "fnmr_at_fmr", "threshold_at_fmr", "fte", "images", "genuine"}
+    assert wanted | {"impostor", "ms_per_image_median"} <= set(answer)
+    assert answer["images"] == 4
+    assert det.read_bytes()[:4] == b"\x89PNG"
+    assert scores.read_text().startswith("a,b,genuine,score\n")
+    assert "EER" in run("evaluate", "face", "--pairs", pairs, "--images", images)[1]
