@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from idverify import _tlv
-from idverify.chip.lds.card_files import EfCvca
+from idverify.chip.lds.card_files import EfAtrInfo, EfCvca
 from idverify.chip.lds.com import EfCom
 from idverify.chip.lds.dg1 import DG1
 from idverify.chip.lds.dg2 import DG2
@@ -134,6 +134,13 @@ def _cvca(raw: bytes) -> tuple[str, ...]:
     return ()
 
 
+def _atr_info(raw: bytes) -> tuple[str, ...]:
+    """ISO/IEC 7816-4 §12.7.1: whoever announces extended length says how long, for commands and for responses."""
+    parsed = EfAtrInfo.parse(raw)
+    unsaid = parsed.max_lengths is None and parsed.extended_length
+    return ("extended length is announced without its limits (tag 7F66)",) if unsaid else ()
+
+
 _RULES: Final[Mapping[FileId, Callable[[bytes], tuple[str, ...]]]] = MappingProxyType(
     {
         FileId.COM: _com,
@@ -144,5 +151,6 @@ _RULES: Final[Mapping[FileId, Callable[[bytes], tuple[str, ...]]]] = MappingProx
         FileId.DG14: _dg14,
         FileId.DG15: _dg15,
         FileId.CVCA: _cvca,
+        FileId.ATR_INFO: _atr_info,
     }
 )

@@ -32,7 +32,7 @@ def departures(signer: Certificate, issuer: Certificate | None = None) -> tuple[
     if not 0 < signer.serial_number < 1 << 8 * _MAX_SERIAL_BYTES - 1:
         found.append("the serial number is not positive, or longer than 20 bytes")
     found += _names(signer, issuer)
-    found += _algorithm_and_validity(signer)
+    found += _validity(signer)
     found += _extensions(signer)
     return tuple(found)
 
@@ -51,16 +51,13 @@ def _names(signer: Certificate, issuer: Certificate | None) -> list[str]:
     return found
 
 
-def _algorithm_and_validity(signer: Certificate) -> list[str]:
-    """RFC 5280 §4.1.2.3 and §4.1.2.5: the same algorithm in both places; UTCTime until 2049."""
+def _validity(signer: Certificate) -> list[str]:
+    """RFC 5280 §4.1.2.5: UTCTime until 2049, GeneralizedTime from 2050 on."""
     found = []
     what = "certificate"
     try:
         parts = _tlv.read_tlv(signer.tbs, what=what).children(what=what)
         position = 1 if parts[0].tag == 0xA0 else 0
-        outer = _tlv.read_tlv(signer.der, what=what).children(what=what)[1]
-        if parts[position + 1].raw != outer.raw:
-            found.append("the signature algorithm differs between inside and outside")
         times = parts[position + 3].children(what=what)
     except (IdVerifyError, IndexError):
         return ["the certificate is not DER"]
