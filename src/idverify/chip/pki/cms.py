@@ -42,16 +42,11 @@ class Deviation(enum.StrEnum):
     VERSION_INFO = "lds-version-info"
 
 
-NOT_STRICT: Final = frozenset(
-    {
-        Deviation.VERSION,
-        Deviation.TRAILING_BYTES,
-        Deviation.SIGNER_VERSION,
-        Deviation.DIGEST_NOT_LISTED,
-        Deviation.VERSION_INFO,
-    }
-)
+NOT_STRICT: Final = frozenset({Deviation.VERSION, Deviation.TRAILING_BYTES})
 """What a strict reader refuses although the signature verifies."""
+
+NOT_EXACT: Final = NOT_STRICT | {Deviation.SIGNER_VERSION, Deviation.DIGEST_NOT_LISTED, Deviation.VERSION_INFO}
+"""What a reader that asks for ICAO's exact profile refuses besides: issuers in the field get these wrong."""
 
 
 class _AnySet(core.SetOf):  # type: ignore[misc]

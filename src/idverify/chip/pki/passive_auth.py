@@ -7,7 +7,7 @@ document make these functions raise.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ from idverify.chip.lds.security_infos import SecurityInfos
 from idverify.chip.lds.sod import EfSod, SecurityObject
 from idverify.chip.pki import countries, path, profile, revocation
 from idverify.chip.pki.certificate import Certificate
-from idverify.chip.pki.cms import NOT_STRICT, Deviation, SignedData, Verdict
+from idverify.chip.pki.cms import NOT_EXACT, NOT_STRICT, Deviation, SignedData, Verdict
 from idverify.chip.pki.deviations import Defect, KnownDeviation, find
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.crypto.signature import WEAK_HASHES, digest
@@ -36,11 +36,11 @@ class PassiveAuthOptions:
 
     Attributes:
         strict: refuse an EF.SOD that deviates from ICAO's profile although its signature verifies: another CMS version
-            than 3, a signer version that does not fit its identifier, a digest that is not listed, version information
-            that does not fit the security object's version, bytes behind the structure. Otherwise the deviation only
-            stands in the evidence.
-        profile: also judge whether the document signer's certificate has exactly the form of ICAO 9303-12 §7.1, as
-            ``pa.dsc.profile``.
+            than 3, bytes behind the structure. Otherwise the deviation only stands in the evidence.
+        profile: ask for ICAO's exact profile. ``strict`` then also refuses a signer version that does not fit its
+            identifier, a digest that is not listed, and version information that does not fit the security object's
+            version; and the form of the document signer's certificate (ICAO 9303-12 §7.1) is judged as
+            ``pa.dsc.profile``. Honest documents of several issuers do not pass.
         crl_max_age: how old a revocation list may be; None: until the list's own ``nextUpdate``.
         issued: when the document was issued, if known better than by the signing time in EF.SOD.
     """
@@ -49,6 +49,10 @@ class PassiveAuthOptions:
     profile: bool = False
     crl_max_age: timedelta | None = None
     issued: datetime | None = None
+
+    def refuses(self, deviations: Iterable[Deviation]) -> bool:
+        """Whether one of the deviations is too much."""
+        return self.strict and not (NOT_EXACT if self.profile else NOT_STRICT).isdisjoint(deviations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +176,7 @@ def verify_card_security(
     evidence = _signature_evidence(verdict)
     if not verdict.ok:
         return _result(CheckId.CARD_SECURITY, verdict.status, verdict.reason, **evidence), signed.content
-    if chosen.strict and not NOT_STRICT.isdisjoint(verdict.deviations):
+    if chosen.refuses(verdict.deviations):
         return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.FILE_MALFORMED, **evidence), signed.content
     found = _find_path(verdict.signer, signed, trust, moment)
     if found is None or not found.ok:
@@ -255,7 +259,7 @@ def _signature(sod: _Sod, options: PassiveAuthOptions, missing: Mapping[FileId, 
         unsupported = sod.content_reason is Reason.ALGORITHM_UNSUPPORTED
         status = CheckStatus.NOT_SUPPORTED if unsupported else CheckStatus.FAILED
         return _result(check, status, sod.content_reason, **evidence)
-    if options.strict and not NOT_STRICT.isdisjoint(sod.deviations):
+    if options.refuses(sod.deviations):
         return _result(check, CheckStatus.FAILED, Reason.SOD_MALFORMED, **evidence)
     return _result(check, CheckStatus.SUCCESSFUL, Reason.OK, **evidence)
 
