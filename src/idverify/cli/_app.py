@@ -14,6 +14,7 @@ from idverify._version import __version__
 from idverify.cli import (
     _ui,
     audit,
+    bench,
     check,
     demo,
     emulate,
@@ -69,7 +70,22 @@ def _top(
         logger.setLevel({1: logging.INFO, 2: logging.DEBUG}.get(verbose, TRAFFIC))
 
 
-for _module in (demo, readers, read, check, verify, face, finger, evaluate, trust, audit, models, emulate, inspect):
+for _module in (
+    demo,
+    readers,
+    read,
+    check,
+    verify,
+    face,
+    finger,
+    evaluate,
+    trust,
+    audit,
+    models,
+    emulate,
+    inspect,
+    bench,
+):
     _module.register(app)
 
 
