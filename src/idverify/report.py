@@ -98,6 +98,12 @@ class Reason(enum.StrEnum):
     KEY_MISSING = "key-missing"
     CHIP_PROOF_INVALID = "chip-proof-invalid"
     CHIP_REFUSED = "chip-refused"
+    # terminal
+    TERMINAL_ISSUER_UNKNOWN = "terminal-issuer-unknown"
+    TERMINAL_ROLE = "terminal-role"
+    TERMINAL_CERTIFICATE_REFUSED = "terminal-certificate-refused"
+    TERMINAL_PROOF_REFUSED = "terminal-proof-refused"
+    RIGHTS_INSUFFICIENT = "rights-insufficient"
     # document
     DATE_UNREADABLE = "date-unreadable"
     FIELDS_DIFFER = "fields-differ"

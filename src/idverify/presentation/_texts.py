@@ -257,6 +257,23 @@ REASONS: Mapping[Reason, Text] = {
         "Chip từ chối thực hiện: có thể là bản sao.",
         "The chip refused to answer: it may be a copy.",
     ),
+    Reason.TERMINAL_ISSUER_UNKNOWN: Text(
+        "Chip không tin cơ quan cấp chứng thư cho thiết bị đọc.",
+        "The chip does not trust the authority that certified this reader.",
+    ),
+    Reason.TERMINAL_ROLE: Text(
+        "Chứng thư của thiết bị đọc không đúng vai trò.", "A certificate of this reader has the wrong role."
+    ),
+    Reason.TERMINAL_CERTIFICATE_REFUSED: Text(
+        "Chip không chấp nhận chứng thư của thiết bị đọc.", "The chip does not accept a certificate of this reader."
+    ),
+    Reason.TERMINAL_PROOF_REFUSED: Text(
+        "Chip không chấp nhận chữ ký của thiết bị đọc.", "The chip does not accept this reader's signature."
+    ),
+    Reason.RIGHTS_INSUFFICIENT: Text(
+        "Thiết bị đọc không được cấp quyền đọc hết các nhóm dữ liệu.",
+        "The reader's rights do not cover every data group.",
+    ),
     Reason.DATE_UNREADABLE: Text("Không đọc được ngày.", "A date cannot be read."),
     Reason.FIELDS_DIFFER: Text("Thông tin giữa các tệp không khớp.", "The details in the files do not agree."),
     Reason.FIELDS_MISSING: Text("Thiếu thông tin để đối chiếu.", "Details are missing that could be compared."),
@@ -285,6 +302,12 @@ SPECIFIC: Mapping[tuple[CheckId, Reason], Text] = {
     (CheckId.DOCUMENT_VALIDITY, Reason.EXPIRED): Text("Thẻ đã hết hạn sử dụng.", "The card has expired."),
     (CheckId.DOCUMENT_VALIDITY, Reason.DATE_UNREADABLE): Text(
         "Không đọc được ngày hết hạn của thẻ.", "The card's expiry date cannot be read."
+    ),
+    (CheckId.TERMINAL_AUTHENTICATION, Reason.EXPIRED): Text(
+        "Chứng thư của thiết bị đọc đã hết hạn.", "A certificate of this reader has expired."
+    ),
+    (CheckId.TERMINAL_AUTHENTICATION, Reason.CHIP_REFUSED): Text(
+        "Chip từ chối cấp quyền cho thiết bị đọc.", "The chip refused to authorise this reader."
     ),
     (CheckId.DSC_VALIDITY, Reason.EXPIRED): Text(
         "Chứng thư ký đã hết hiệu lực.", "The signing certificate has expired."
