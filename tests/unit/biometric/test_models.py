@@ -183,7 +183,7 @@ def test_unknown_names_are_told() -> None:
 
 
 def test_table_of_another_file_is_refused(copy: Path) -> None:
-    edit(copy, 'metric = "none"', 'metric = "none"\ncalibration = "lightcnn-v4-int8-1.0.0-lfw-dev"')
+    edit(copy, 'metric = "none"', 'metric = "none"\ncalibration = "lightcnn-v4-int8-1.1.0-lfw-dev"')
     shutil.copytree(default_manifest().parent / "calibration", copy / "calibration")
     with pytest.raises(ModelError, match="another model"):
         ModelRegistry(copy / "manifest.toml").calibration(YUNET)
@@ -224,7 +224,7 @@ def test_cards_read_back_every_field() -> None:
     entry = tomllib.loads(default_manifest().read_text(encoding="utf-8"))["model"][1]
     card = ModelCard.from_mapping(entry)
     assert card == default_registry().card("lightcnn-v4-int8")
-    assert card.identity == "lightcnn-v4-int8@1.0.0"
+    assert card.identity == "lightcnn-v4-int8@1.1.0"
     assert card.input_size == (128, 128)
     assert card.inputs[0].shape == (None, 128, 128, 3)
     for key in entry:
