@@ -79,8 +79,8 @@ REASONS = {
 def test_no_forgery_is_accepted_and_the_reason_is_named(run: Run, attack: Attack) -> None:
     code, out, _ = run("demo", "--transport", "memory", "--attack", attack.value, "--json")
     decision = json.loads(out)["decision"]
-    assert code == 3
-    assert decision["outcome"] == "reject"
+    # an authority that nobody knows may be a gap in the trust store: inconclusive; everything else is a rejection
+    assert (code, decision["outcome"]) in ([(3, "reject"), (4, "inconclusive")][: 1 + (attack is Attack.ISSUER)])
     assert any(reason.startswith(REASONS[attack]) for reason in decision["reasons"]), decision["reasons"]
 
 

@@ -220,9 +220,11 @@ def test_check_rejects_an_altered_file(run: Run, folder: Path, tmp_path: Path, n
     assert "TỪ CHỐI · REJECT" in run("check", folder, "--trust", tmp_path / "csca.cer")[1]
 
 
-def test_check_rejects_a_foreign_authority_and_another_time(run: Run, folder: Path, tmp_path: Path) -> None:
+def test_check_does_not_accept_an_unknown_authority_or_another_time(run: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "other.cer").write_bytes(TestPki(seed="another state").csca.der)
-    assert run("check", folder, "--trust", tmp_path / "other.cer")[0] == 3
+    code, out, _ = run("check", folder, "--trust", tmp_path / "other.cer", "--json")
+    assert code in (3, 4)
+    assert json.loads(out)["decision"]["reasons"] == ["pa.dsc.chain: csca-not-found"]
     assert run("check", folder, "--trust", tmp_path / "csca.cer", "--at", "2199-01-01")[0] == 3
 
 
