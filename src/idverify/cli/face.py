@@ -44,6 +44,7 @@ def compare(
 ) -> None:
     """Exit code 0: the same person at that rate; 3: not; 4: the model has no table of error rates."""
     from idverify.biometric.face.matcher import FaceMatcher
+    from idverify.presentation.wording import advice
 
     matcher = FaceMatcher(model=model)
     with _ui.progress() as display:
@@ -56,8 +57,9 @@ def compare(
             if sample.rivals:
                 faces = 1 + len(sample.rivals)
                 _ui.say(f"{path.name}: {faces} khuôn mặt, lấy khuôn mặt lớn nhất · {faces} faces, the largest is taken")
-            for advice in sample.quality.advice:
-                _ui.say(f"{path.name}: {advice}", style="dim")
+            for key in sample.quality.advice:
+                words = advice(key)
+                _ui.say(f"{path.name}: {words.vi} · {words.en}", style="dim")
     more = {
         "quality": [first.template.quality, second.template.quality],
         "faces": [1 + len(first.rivals), 1 + len(second.rivals)],

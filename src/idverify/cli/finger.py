@@ -84,6 +84,7 @@ def extract(
     from idverify.biometric.codecs import decode_image
     from idverify.biometric.finger.engine import FingerMatcher
     from idverify.biometric.finger.records import RecordFormat, encode_record
+    from idverify.presentation.wording import advice
 
     picture = decode_image(_files.read_capped(image, _LARGEST_PICTURE))
     sample = FingerMatcher().sample(picture, dpi=dpi, inverted=inverted)
@@ -104,4 +105,5 @@ def extract(
         return
     _ui.say(f"{len(sample.minutiae)} minutiae, chất lượng · quality {quality.value}, {len(record)} bytes → {out}")
     for word in quality.advice:
-        _ui.say(f"  {word.value}", style="dim")
+        words = advice(word.value)
+        _ui.say(f"  {words.vi} · {words.en}", style="dim")

@@ -386,6 +386,14 @@ SUBJECTS: Mapping[str, Text] = {
 }
 """Subjects of checks that are no files."""
 
+FINGER_ADVICE: Mapping[str, Text] = {
+    "press-harder": Text("Ấn ngón tay mạnh hơn", "Press harder"),
+    "dry-the-finger-or-press-less": Text("Lau khô ngón tay hoặc ấn nhẹ hơn", "Dry the finger, or press less"),
+    "centre-the-finger": Text("Đặt ngón tay vào giữa", "Centre the finger"),
+    "lay-the-finger-flat": Text("Đặt ngón tay nằm phẳng", "Lay the finger flat"),
+}
+"""Advice at the fingerprint sensor; that of faces stands with their quality measures."""
+
 PHASES: Mapping[str, Text] = {
     "connecting": Text("Kết nối", "Connecting"),
     "access_control": Text("Mở chip", "Opening the chip"),

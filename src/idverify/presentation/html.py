@@ -18,6 +18,7 @@ from idverify.presentation.wording import (
     CheckGroup,
     CheckRow,
     Text,
+    advice,
     check_title,
     decision_reason,
     grouped,
@@ -138,7 +139,7 @@ def _verdict(result: VerificationResult) -> str:
 def _advice(result: VerificationResult) -> str:
     if not result.advice:
         return ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in result.advice)
+    lines = "".join(f"<li>{_both(advice(key))}</li>" for key in result.advice)
     return f'<ul class="reasons inconclusive">{lines}</ul>'
 
 

@@ -12,7 +12,15 @@ from rich.text import Text as RichText
 
 from idverify.presentation import _texts
 from idverify.presentation.holder import holder_lines
-from idverify.presentation.wording import check_title, decision_reason, grouped, outcome, printable, rate_in_words
+from idverify.presentation.wording import (
+    advice,
+    check_title,
+    decision_reason,
+    grouped,
+    outcome,
+    printable,
+    rate_in_words,
+)
 from idverify.presentation.wording import status as status_text
 from idverify.presentation.wording import subject as subject_text
 from idverify.report import CheckStatus
@@ -81,8 +89,9 @@ def _reasons(result: VerificationResult) -> Iterator[RenderableType]:
         mark = ("▌ ", _BANNER[result.decision.outcome.value].split()[-1])
         yield RichText.assemble(mark, printable(words.vi))
         yield RichText.assemble(mark, (printable(words.en), "dim"))
-    for line in result.advice:
-        yield RichText.assemble(("▌ ", "cyan"), printable(line))
+    for key in result.advice:
+        words = advice(key)
+        yield RichText.assemble(("▌ ", "cyan"), printable(words.vi), (f" · {printable(words.en)}", "dim"))
 
 
 def _checks(result: VerificationResult) -> Table:

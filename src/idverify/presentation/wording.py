@@ -17,6 +17,7 @@ __all__ = [
     "CheckRow",
     "CheckText",
     "Text",
+    "advice",
     "check_title",
     "decision_reason",
     "explain",
@@ -74,6 +75,15 @@ def subject(label: str) -> Text:
     if words is not None:
         return Text(f"{label} · {words.vi}", f"{label} · {words.en}")
     return _texts.SUBJECTS.get(label, Text(label, label))
+
+
+def advice(key: str) -> Text:
+    """Advice to the person at the counter in words; other text as it is."""
+    from idverify.biometric.face.quality import ADVICE
+
+    if key in ADVICE:
+        return Text(ADVICE[key]["vi"], ADVICE[key]["en"])
+    return _texts.FINGER_ADVICE.get(key, Text(key, key))
 
 
 def phase(name: str) -> Text:

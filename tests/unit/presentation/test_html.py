@@ -153,8 +153,11 @@ def test_files_alone_have_no_person() -> None:
     assert "has not been checked" in text
 
 
-def test_advice_is_shown() -> None:
-    assert "look straight at the camera" in Page(html_report(result(advice=("look straight at the camera",)))).text
+def test_advice_is_shown_in_words() -> None:
+    text = Page(html_report(result(advice=("look-straight", "press-harder", "advice of somebody else")))).text
+    assert "Hãy nhìn thẳng vào máy ảnh Look straight into the camera" in text
+    assert "Press harder" in text
+    assert "advice of somebody else" in text
 
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>&amp;'</style>"

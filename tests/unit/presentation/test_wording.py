@@ -9,7 +9,7 @@ import pytest
 from idverify.chip.session import Phase
 from idverify.decision import Outcome
 from idverify.presentation import _texts, decision_reason, explain, grouped, outcome, rate_in_words
-from idverify.presentation.wording import Text, phase, reason, subject
+from idverify.presentation.wording import Text, advice, phase, reason, subject
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason
 from tests.results import NO, OK, genuine_checks
 
@@ -80,6 +80,14 @@ def test_decision_reasons_become_sentences() -> None:
 def test_accept_without_a_face_does_not_speak_of_the_person() -> None:
     assert "holder" in outcome("accept").passed.en
     assert "has not been checked" in outcome("accept", person_checked=False).passed.en
+
+
+def test_every_advice_has_words() -> None:
+    from idverify.biometric.face.quality import ADVICE
+    from idverify.biometric.finger.quality import FingerAdvice
+
+    assert {a.value for a in FingerAdvice} == set(_texts.FINGER_ADVICE)
+    assert all(advice(key).vi != key and advice(key).en != key for key in (*ADVICE, *_texts.FINGER_ADVICE))
 
 
 def test_unknown_words_stand_as_they_are() -> None:
