@@ -76,6 +76,8 @@ class Opener:
         rng: random bytes.
         tell: called when a phase begins.
         timed: measures a phase.
+        chat: the terminal's authorisation template (tag 7F4C), which PACE announces to chips with terminal
+            authentication version 2; None for none.
     """
 
     def __init__(
@@ -87,7 +89,9 @@ class Opener:
         rng: Callable[[int], bytes],
         tell: Callable[[Phase], None],
         timed: Callable[[Phase], AbstractContextManager[None]],
+        chat: bytes | None = None,
     ) -> None:
+        self._chat = chat
         self._stack = stack
         self._passwords = passwords
         self._options = options
@@ -218,7 +222,8 @@ class Opener:
         """None where PACE failed for a reason that says nothing about the password."""
         password = self._passwords[0]
         try:
-            result = run_pace(self._stack.plain(), info, password, rng=self._rng, offered=infos)
+            announced = self._chat if any(i.version == 2 for i in infos.terminal_authentication) else None
+            result = run_pace(self._stack.plain(), info, password, rng=self._rng, offered=infos, chat=announced)
         except (WrongPasswordError, CardLockedError):
             raise
         except (ProtocolError, MalformedDataError, UnsupportedAlgorithmError) as error:

@@ -50,6 +50,7 @@ class Prover:
         rng: random bytes.
         challenge: 8 bytes for active authentication, or None.
         cam: what PACE with chip authentication mapping left, or None.
+        done: what chip authentication showed already: running it again could end the terminal's rights.
     """
 
     files: Mapping[FileId, bytes]
@@ -59,6 +60,7 @@ class Prover:
     rng: Callable[[int], bytes]
     challenge: bytes | None
     cam: CamEvidence | None
+    done: ChipResult | None = None
 
     def prove(self) -> tuple[ChipResult, ...]:
         """One result each for ``chip.aa`` and ``chip.ca``.
@@ -68,6 +70,8 @@ class Prover:
             SecureMessagingError, TransportError, OperationCancelled
         """
         active = self._active()
+        if self.done is not None:
+            return active, self.done
         return active, self._mapping(self.cam) if self.cam is not None else self._chip()
 
     # ---- active authentication ----------------------------------------------------------------------------------
@@ -138,15 +142,7 @@ class Prover:
             except (ProtocolError, MalformedDataError, UnsupportedAlgorithmError) as error:
                 return _failure(check, file, error)
             self.switch(result)
-            return ChipResult(
-                check=check,
-                key_file=file,
-                proven=result.proven,
-                status=CheckStatus.FAILED,
-                reason=Reason.CHIP_PROOF_INVALID,
-                facts={"protocol": choice.protocol, "cipher": result.cipher.label, "domain": result.domain},
-                evidence=result.evidence,
-            )
+            return proven_by(result)
         return failed
 
     def _agree(self, choice: ChipAuthChoice) -> ChipAuthResult:
@@ -190,6 +186,19 @@ class Prover:
         if why is None or why is Reason.FILE_ABSENT:
             return ChipResult(check=check, key_file=file, status=CheckStatus.NOT_SUPPORTED, reason=Reason.NOT_OFFERED)
         return ChipResult(check=check, key_file=file, status=CheckStatus.NOT_PERFORMED, reason=why)
+
+
+def proven_by(result: ChipAuthResult) -> ChipResult:
+    """What one run of chip authentication with a key of DG14 shows."""
+    return ChipResult(
+        check=CheckId.CHIP_AUTHENTICATION,
+        key_file=FileId.DG14,
+        proven=result.proven,
+        status=CheckStatus.FAILED,
+        reason=Reason.CHIP_PROOF_INVALID,
+        facts={"protocol": result.evidence.protocol, "cipher": result.cipher.label, "domain": result.domain},
+        evidence=result.evidence,
+    )
 
 
 def _failure(check: CheckId, file: FileId, error: Exception) -> ChipResult:

@@ -21,13 +21,14 @@ from idverify.chip.iso7816.limits import REMEMBERED, LimitMemory
 from idverify.chip.lds.files import FileId
 from idverify.chip.lds.sod import SecurityObject
 from idverify.chip.opening import Opened, Opener
-from idverify.chip.proving import Prover
+from idverify.chip.proving import Prover, proven_by
 from idverify.chip.reading import READ_ORDER, FileStats, Phase, Progress, ReadOptions, SessionStats
 from idverify.chip.signed_list import complete, listed_groups, security_object
 from idverify.chip.transport.base import CancelToken, Transport
 from idverify.errors import (
     AccessDeniedError,
     CardInUseError,
+    CardRemovedError,
     ConfigurationError,
     FileNotFoundOnCardError,
     IdVerifyError,
@@ -45,8 +46,10 @@ from idverify.report import CheckResult, Reason
 if TYPE_CHECKING:
     from datetime import date
 
+    from idverify.chip.access.chip_auth import ChipTokenResult
     from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.authorising import Authoriser, TerminalResult
+    from idverify.chip.general_authentication import GeneralAuthenticator
 
 __all__ = [
     "CancelToken",
@@ -123,7 +126,9 @@ class DocumentSession:
         self._opened: Opened | None = None
         self._opened_now: Opened | None = None  # the same after recovery: another chip identifier
         self._terminal_key: bytes | None = None  # of chip authentication on the present channel
-        self._authoriser: Authoriser | None = None
+        self._authoriser: Authoriser | GeneralAuthenticator | None = None
+        self._terminal: TerminalCredentials | None = None
+        self._chip_done: ChipResult | None = None  # chip authentication that must not be run again
         self._files: dict[FileId, bytes] = {}
         self._unreadable: dict[FileId, Reason] = {}
         self._security_object: SecurityObject | None = None
@@ -185,7 +190,12 @@ class DocumentSession:
 
     # ---- opening ------------------------------------------------------------------------------------------------
 
-    def open(self, passwords: AccessPassword | Sequence[AccessPassword] = ()) -> tuple[CheckResult, ...]:
+    def open(
+        self,
+        passwords: AccessPassword | Sequence[AccessPassword] = (),
+        *,
+        terminal: TerminalCredentials | None = None,
+    ) -> tuple[CheckResult, ...]:
         """Open the chip: PACE where EF.CardAccess offers it, else BAC.
 
         PACE takes the first password; BAC the first one of the MRZ. A password that the card refuses ends the attempt:
@@ -194,6 +204,8 @@ class DocumentSession:
 
         Args:
             passwords: what opens the chip; none for a chip without access control.
+            terminal: the terminal's credentials, where :meth:`authenticate_terminal` is to follow: chips of the general
+                authentication procedure (identity cards with terminal authentication 2) want to hear of them in PACE.
 
         Returns:
             ``access.pace`` and, where it was used, ``access.bac``.
@@ -209,6 +221,7 @@ class DocumentSession:
         if self._passwords is not None:
             raise ConfigurationError("this session was opened before; make a new one")
         self._passwords = (passwords,) if isinstance(passwords, AccessPassword) else tuple(passwords)
+        self._terminal = terminal
         self._link.start_clock()
         with self._ending():
             self._recovering(lambda channel: None)
@@ -224,6 +237,7 @@ class DocumentSession:
             rng=self._rng,
             tell=lambda phase: self._tell(Progress(phase)),
             timed=self._timed,
+            chat=self._terminal.chat if self._terminal is not None else None,
         )
         opened = opener.open()
         before = self._opened
@@ -419,36 +433,58 @@ class DocumentSession:
                 rng=self._rng,
                 challenge=challenge,
                 cam=opened.pace.cam if opened is not None and opened.pace is not None else None,
+                done=self._chip_done,
             ).prove()
 
-    def authenticate_terminal(self, credentials: TerminalCredentials, *, on: date | None = None) -> TerminalResult:
-        """Show the chip that this terminal may read DG3 and DG4 (terminal authentication, version 1).
+    def authenticate_terminal(
+        self, credentials: TerminalCredentials | None = None, *, on: date | None = None
+    ) -> TerminalResult:
+        """Show the chip that this terminal may read DG3 and DG4.
 
-        Chip authentication runs first where it has not. Afterwards :meth:`read` and :meth:`read_all` get the groups
-        that the terminal's rights cover; the rights are renewed when the card has to be opened anew.
+        Version 1 (ICAO 9303-11 §7.1) runs chip authentication first where it has not run. Where EF.CardAccess asks for
+        version 2, the general authentication procedure follows PACE: terminal authentication 2, then chip
+        authentication 2 (BSI TR-03110-2 §2.4). Either way :meth:`authenticate_chip` reports what chip authentication
+        showed and does not run it again. Afterwards :meth:`read` and :meth:`read_all` get the groups that the
+        terminal's rights cover; the rights are renewed when the card has to be opened anew.
 
         Args:
-            credentials: the terminal's certificates and key.
+            credentials: the terminal's certificates and key; those given to :meth:`open` where None.
             on: the terminal's day for judging its own certificates beforehand; None leaves dates to the chip.
 
         Returns:
             ``terminal.ta`` with its evidence. A chip that does not accept the terminal is a result, not an error.
 
         Raises:
-            AccessDeniedError: the chip offers no chip authentication of version 1, or fails it.
-            ConfigurationError: the session is not open, or the chip has no access control.
+            AccessDeniedError: the chip offers no chip authentication that goes with it, refuses it, or fails it.
+            ConfigurationError: the session is not open, the chip has no access control, or there are no credentials.
             TerminalKeyError: the terminal's key cannot sign, or does not belong to its certificate.
             TransportError, SecureMessagingError, OperationCancelled
         """
         from idverify.chip.authorising import Authoriser
+        from idverify.chip.general_authentication import GeneralAuthenticator, offers_version_2
 
         self._require_open()
-        self._try(FileId.DG14)
-        self._try(FileId.CVCA)
+        credentials = credentials or self._terminal
+        if credentials is None:
+            raise ConfigurationError("terminal authentication needs the terminal's certificates and key")
+        authoriser: Authoriser | GeneralAuthenticator
+        if self._opened is not None and offers_version_2(self._opened):
+            authoriser = GeneralAuthenticator(
+                credentials=credentials,
+                on=on,
+                rng=self._rng,
+                read=self._read_outside,
+                switch=self._switch_tokens,
+                groups=self.listed_groups(),
+            )
+        else:
+            self._try(FileId.DG14)
+            self._try(FileId.CVCA)
+            authoriser = Authoriser(credentials=credentials, on=on, rng=self._rng)
         with self._timed(Phase.CHIP_AUTHENTICATION), self._ending():
             self._tell(Progress(Phase.CHIP_AUTHENTICATION))
-            authoriser = Authoriser(credentials=credentials, on=on, rng=self._rng)
             result = self._recovering(lambda channel: self._authorise(authoriser))
+        self._chip_done = result.chip or self._chip_done
         if result.accepted:
             self._authoriser = authoriser
             for file in _USUALLY_REFUSED:
@@ -456,22 +492,46 @@ class DocumentSession:
                     del self._unreadable[file]
         return result
 
-    def _authorise(self, authoriser: Authoriser) -> TerminalResult:
+    def _authorise(self, authoriser: Authoriser | GeneralAuthenticator) -> TerminalResult:
         """Chip and terminal authentication on the channel as it is."""
-        stack, opened = self._stack, self._opened
+        from idverify.chip.general_authentication import GeneralAuthenticator
+
+        stack, opened = self._stack, self._opened_now or self._opened
         if stack is None or opened is None or self._channel is None:
             raise ConfigurationError("the session is not open")
+        if isinstance(authoriser, GeneralAuthenticator):
+            return authoriser.run(self._channel, opened)
         if self._terminal_key is None:
-            self._switch_keys(authoriser.agree(self._channel, stack.bottom, self._files))
+            agreed = authoriser.agree(self._channel, stack.bottom, self._files)
+            self._switch_keys(agreed)
+            self._chip_done = proven_by(agreed)
         if self._terminal_key is None:
             raise ConfigurationError("the session is not open")
         return authoriser.authorise(
             self._channel,
             terminal_key=self._terminal_key,
-            opened=self._opened_now or opened,
+            opened=opened,
             passwords=self._passwords or (),
             ef_cvca=self._files.get(FileId.CVCA),
+            groups=self.listed_groups(),
         )
+
+    def _read_outside(self, channel: FileChannel, file: FileId) -> bytes | None:
+        """A file outside the application, the master file being selected."""
+        if file not in self._files:
+            try:
+                self._files[file] = bytes(self._reader(channel).read(file).data)
+            except (StatusWordError, MalformedDataError):
+                return None
+            self._unreadable.pop(file, None)
+        return self._files[file]
+
+    def _switch_tokens(self, result: ChipTokenResult) -> FileChannel | None:
+        """Go on under the keys of chip authentication 2, or end the session."""
+        self._drop_channel()
+        if result.proven and self._stack is not None:
+            self._channel = self._stack.secure(result.secure_messaging)
+        return self._channel
 
     def _run_proof(self, action: Callable[[FileChannel, CardChannel], _T]) -> _T:
         def run(channel: FileChannel) -> _T:
@@ -542,8 +602,10 @@ class DocumentSession:
         if not self._may_recover():
             return False
         if isinstance(error, TransportError) and self._link.last_was_extended:
-            self._force_short = True  # a reader that does not carry what it promises; perhaps the card only moved
-            if extended_refused:
+            # A reader that does not carry what it promises, or a card that only moved: that is no lasting lesson.
+            moved = isinstance(error, CardRemovedError)
+            self._force_short = self._force_short or extended_refused or not moved
+            if extended_refused and not moved:
                 self._limits.extended = False
         self._recoveries += 1
         return True

@@ -19,12 +19,14 @@ from idverify.chip.lds.images import ImageFormat, sniff
 from idverify.chip.lds.iso19794_5 import FaceImage, FeaturePoint
 from idverify.chip.lds.security_infos import (
     ActiveAuthenticationInfo,
+    ChipAuthenticationDomainParameterInfo,
     ChipAuthenticationInfo,
     ChipAuthenticationPublicKeyInfo,
     PaceInfo,
     SecurityInfo,
     SecurityInfos,
     TerminalAuthenticationInfo,
+    standardized_algorithm_identifier,
 )
 from idverify.crypto import dh
 from idverify.crypto.block import Cipher
@@ -389,6 +391,7 @@ class _Maker:
         infos: list[SecurityInfo] = [TerminalAuthenticationInfo(version=self.profile.ta)] if self.profile.ta else []
         if self.quirks.ca_info:
             infos += [ChipAuthenticationInfo(k.protocol, k.version, k.key_id) for k in image.chip_auth]
+            infos += [_ca_parameters(k) for k in image.chip_auth if k.version >= 2]
         return [*infos, *(PaceInfo(o.protocol, 2, o.parameter_id) for o in image.pace)]
 
     def card_security_infos(self, image: CardImage) -> bytes:
@@ -425,6 +428,13 @@ def chip_auth_key(kind: str, seed: Seed, *labels: str) -> EcKey | DhKey:
     if not isinstance(key, EcKey):
         raise ConfigurationError("chip authentication needs an elliptic curve or a Diffie-Hellman group")
     return key
+
+
+def _ca_parameters(key: ChipAuthKey) -> ChipAuthenticationDomainParameterInfo:
+    """The group, from which a terminal makes its ephemeral key before it has seen the chip's (TR-03110-3 §A.1.1.2)."""
+    number = key.key.curve.parameter_id if isinstance(key.key, EcKey) else key.key.group.parameter_id or 0
+    family = key.protocol.rpartition(".")[0]
+    return ChipAuthenticationDomainParameterInfo(family, standardized_algorithm_identifier(number), key.key_id)
 
 
 def _chip_spki(key: ChipAuthKey) -> bytes:

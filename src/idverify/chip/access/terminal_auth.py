@@ -78,6 +78,12 @@ class TerminalCredentials:
         """Role and rights as PACE announces them, tag 7F4C (TR-03110-3 §B.1)."""
         return self.certificate.chat.encode()
 
+    @property
+    def authorities(self) -> tuple[str, ...]:
+        """The CVCA that the terminal's document verifiers are under: for chips that do not say whom they trust."""
+        above = [c for c in self.issuers if c.chat.role in (Role.DV_DOMESTIC, Role.DV_FOREIGN)]
+        return tuple(dict.fromkeys(c.authority_reference for c in above))
+
     def chain(self, references: Sequence[str], on: date | None = None) -> CvChain | CvProblem:
         """The chain to show to a chip that trusts ``references``; see :func:`~idverify.chip.pki.cvc.chain_for_chip`."""
         return chain_for_chip(self.certificate, self.issuers, references, on)
