@@ -45,17 +45,19 @@ class Comparison:
 NOTHING = Comparison(0.0)
 
 
-def similarity(probe: FingerTemplate, reference: FingerTemplate) -> float:
+def similarity(probe: FingerTemplate, reference: FingerTemplate, *, any_rotation: bool = False) -> float:
     """Similarity of two prints, 0 … 1; see :func:`compare`."""
-    return compare(probe, reference).value
+    return compare(probe, reference, any_rotation=any_rotation).value
 
 
-def compare(probe: FingerTemplate, reference: FingerTemplate) -> Comparison:
+def compare(probe: FingerTemplate, reference: FingerTemplate, *, any_rotation: bool = False) -> Comparison:
     """Compares two prints. Pure and thread-safe; not exactly symmetric.
 
     Args:
         probe: the live print.
         reference: the stored print.
+        any_rotation: try turns beyond 90° as well, for twice the time and twice the chances of an impostor; a sensor
+            that guides the finger needs none of it ([MCC] δθ).
 
     Returns:
         The similarity with its evidence; 0 where a template has too few minutiae.
@@ -63,7 +65,15 @@ def compare(probe: FingerTemplate, reference: FingerTemplate) -> Comparison:
     a, b = probe.cylinders, reference.cylinders
     if a is None or b is None:
         return NOTHING
-    local = _local(a, b)
+    upright = _compare(a, b, 1.0)
+    if not any_rotation:
+        return upright
+    turned = _compare(a, b, -1.0)
+    return turned if turned.value > upright.value else upright
+
+
+def _compare(a: Cylinders, b: Cylinders, side: float) -> Comparison:
+    local = _local(a, b, side)
     first, second, start = _pairs(local)
     support = _Support(a, b, first, second, start)
     if support.strength < c.MIN_SUPPORT:
@@ -77,8 +87,8 @@ def _value(raw: float) -> float:
     return root / (1 + root)
 
 
-def _local(a: Cylinders, b: Cylinders) -> Floats:
-    """``(n, m)`` similarities; 0 where cylinders share too few cells or point more than 90° apart."""
+def _local(a: Cylinders, b: Cylinders, side: float) -> Floats:
+    """``(n, m)`` similarities; 0 where cylinders share too few cells or point to the other ``side``."""
     n, m = a.count, b.count
     blocks = a.mass_valid @ b.valid_mass
     mass_a, mass_b = blocks[:n, :m], blocks[n:, m:]
@@ -91,7 +101,7 @@ def _local(a: Cylinders, b: Cylinders) -> Floats:
     scale += 1e-6
     gap /= scale
     result: Floats = 1 - gap
-    result *= (blocks[n:, :m] >= c.MIN_COMMON_CELLS * CELL_COUNT) & (a.heading @ b.heading_t > 0)
+    result *= (blocks[n:, :m] >= c.MIN_COMMON_CELLS * CELL_COUNT) & (a.heading @ b.heading_t * side > 0)
     return result
 
 
