@@ -467,6 +467,7 @@ class DocumentSession:
         credentials = credentials or self._terminal
         if credentials is None:
             raise ConfigurationError("terminal authentication needs the terminal's certificates and key")
+        self._try(FileId.COM)  # tells which groups the rights must cover
         authoriser: Authoriser | GeneralAuthenticator
         if self._opened is not None and offers_version_2(self._opened):
             authoriser = GeneralAuthenticator(
