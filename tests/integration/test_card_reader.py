@@ -8,11 +8,13 @@ from functools import cache
 import pytest
 
 from idverify.chip.access.password import AccessPassword
+from idverify.chip.access.terminal_auth import TerminalCredentials
+from idverify.chip.access.terminal_key import InMemoryTerminalKey
 from idverify.chip.iso7816.limits import LimitMemory
 from idverify.chip.lds.files import FileId
 from idverify.chip.session import DocumentSession, ReadOptions
 from idverify.chip.transport.pcsc import open_reader
-from idverify.emulator import Card, Fault, FaultKind, citizen_card, personalise, with_quirks
+from idverify.emulator import Card, Fault, FaultKind, TestCvPki, citizen_card, personalise, pkcs8, with_quirks
 from idverify.emulator.pcsc_stack import VirtualReaderStack
 from idverify.errors import CardLockedError, IdVerifyError, WrongPasswordError
 
@@ -55,14 +57,34 @@ def test_a_citizen_card(stack: VirtualReaderStack, force_short_apdu: bool) -> No
     assert session.stats.extended_length is not force_short_apdu
 
 
-@pytest.mark.parametrize("profile", ["passport-bac", "passport-pace-im", "passport-pace-cam", "passport-eac"])
+@pytest.mark.parametrize(
+    "profile", ["passport-bac", "passport-pace-im", "passport-pace-cam", "passport-aa-rsa", "passport-aa-ecdsa"]
+)
 def test_other_documents(stack: VirtualReaderStack, profile: str) -> None:
     card = personalise(profile, seed="reader")
     with stack.insert(card):
         session, files, proofs = read(stack, card)
-    assert session.access == ("bac" if profile == "passport-bac" else "pace")
+    assert session.access == ("pace" if "pace" in profile else "bac")
     assert {f: files.get(f) for f in signed_files(card)} == signed_files(card)
     assert all(p.proven for p in proofs if p.result.status.value == "undetermined")
+
+
+def test_fingerprints_behind_terminal_authentication(stack: VirtualReaderStack) -> None:
+    authority = TestCvPki("reader")
+    card = personalise("passport-eac", seed="reader", cv_pki=authority)
+    key = InMemoryTerminalKey.from_der(pkcs8(authority.terminal.key))
+    credentials = TerminalCredentials.load([*authority.chain, authority.cvca.der], key)
+    with (
+        stack.insert(card),
+        open_reader(stack.reader(0)) as transport,
+        DocumentSession(transport, memory=LimitMemory()) as session,
+    ):
+        session.open(password(card))
+        proofs = session.authenticate_chip()
+        assert session.authenticate_terminal(credentials).accepted
+        files = session.read_all()
+    assert all(p.proven for p in proofs)
+    assert (files[FileId.DG3], files[FileId.DG4]) == (card.files[FileId.DG3], card.files[FileId.DG4])
 
 
 class ContactCard(Card):
@@ -124,7 +146,7 @@ def test_a_card_that_leaves_the_field_in_the_middle(stack: VirtualReaderStack) -
         def put_back() -> None:
             while not back.wait(0.05):
                 if not server.connected:
-                    back.wait(0.3)
+                    back.wait(1.0)  # pcscd looks every 0.4 s
                     server.insert()
 
         helper = threading.Thread(target=put_back)

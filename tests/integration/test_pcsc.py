@@ -185,7 +185,7 @@ def test_a_card_that_moves_is_read_on_where_it_was(stack: VirtualReaderStack) ->
 
         def move() -> None:
             def back() -> None:
-                time.sleep(0.4)
+                time.sleep(1.0)  # pcscd looks every 0.4 s
                 server.insert()
 
             threading.Thread(target=back, daemon=True).start()
