@@ -28,6 +28,9 @@ MAX_EVEN_OFFSET: Final = 0x7FFF
 """READ BINARY with even INS addresses 15 bits; beyond, the odd INS B1 is used (ISO/IEC 7816-4 §11.3.3)."""
 HEADER_BYTES: Final = 8
 """Enough for tag and length of any file."""
+_LEAST: Final = 2
+_HEADER_STEPS: Final = (HEADER_BYTES, 4, _LEAST)  # the smaller ones for files that are smaller than that
+_LENGTH_STEPS: Final = (MAX_SHORT_LE, 192, 128, 64, *_HEADER_STEPS)
 
 _SELECT, _READ, _READ_ODD = 0xA4, 0xB0, 0xB1
 _NO_APPLICATION: Final = (0x6A80, 0x6A81, 0x6A82, 0x6A86, 0x6D00, 0x6E00, 0x6999)
@@ -222,14 +225,12 @@ class FileReader:
         while True:
             block = self._command(p1, p2, self._asked)
             first_sw = first_sw or block.sw
-            if block.sw not in (status.WRONG_LENGTH, status.WRONG_OFFSET) or self._asked <= HEADER_BYTES:
+            if block.sw not in (status.WRONG_LENGTH, status.WRONG_OFFSET) or self._asked <= _LEAST:
                 break
             refused.append(self._asked)
-            if block.sw == status.WRONG_OFFSET:  # some say this where the file is shorter than Le
-                self._asked = HEADER_BYTES
-                continue
-            self._asked = next((s for s in (MAX_SHORT_LE, 192, 128, 64) if s < self._asked), HEADER_BYTES)
-            self._asked = min(self._asked, self._channel.max_response_data)
+            # Some say "wrong offset" where the file is shorter than Le: then a smaller limit is not what is wrong.
+            steps = _HEADER_STEPS if block.sw == status.WRONG_OFFSET else _LENGTH_STEPS
+            self._asked = min(next((s for s in steps if s < self._asked), _LEAST), self._channel.max_response_data)
         if refused and block.data:
             total = self._declared(file, block)
             if total is not None and total < min(refused):
