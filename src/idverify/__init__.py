@@ -1,8 +1,8 @@
 """Read chip ID cards, prove them genuine, and match the holder's face.
 
-The names below are the public surface; each is loaded when it is first used, so that ``import idverify`` stays cheap and
-a server without a reader, or without models, needs neither. Errors are in :mod:`idverify.errors`, the software card
-for tests in :mod:`idverify.emulator`.
+The names below are the public surface; each is loaded when it is first used, so that ``import idverify`` stays cheap
+and a server without a reader, or without models, needs neither. Errors are in :mod:`idverify.errors`, the software
+card for tests in :mod:`idverify.emulator`.
 """
 
 from __future__ import annotations

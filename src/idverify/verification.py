@@ -135,7 +135,8 @@ class VerificationResult:
         live: the live picture as it was given, encoded as PNG or as the caller's file; None where there is none.
         holder: the holder's data, or None where DG1 was not read.
         files: the raw files by identifier.
-        advice: words for the person or the official (``look straight at the camera``).
+        advice: keys of advice for the person (``show-face``); the words are in
+            :data:`idverify.biometric.face.ADVICE`.
     """
 
     decision: Decision
@@ -525,7 +526,7 @@ class _Face:
         try:
             live = self._live.result()
         except NoFaceError:
-            self.advice = ("no face was found in the live picture: take another one",)
+            self.advice = ("show-face",)
             return [_face_result(CheckStatus.UNDETERMINED, Reason.NO_FACE, "live")]
         except BiometricError:
             return [_face_result(CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")]

@@ -6,10 +6,10 @@ import pytest
 from asn1crypto import core, x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.shared import shared
 
 from idverify import _asn1, _tlv
 from idverify.errors import MalformedDataError, UnsupportedAlgorithmError
+from tests.shared import shared
 
 
 def nested(depth: int) -> bytes:

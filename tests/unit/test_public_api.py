@@ -11,7 +11,8 @@ import pytest
 import idverify
 
 PUBLIC = {
-    "AccessPassword", "CheckId", "CheckResult", "CheckStatus", "CounterPool", "Decision", "DocumentSession", "FaceMatcher",
+    "AccessPassword", "CheckId", "CheckResult", "CheckStatus", "CounterPool", "Decision", "DocumentSession",
+    "FaceMatcher",
     "FaceTemplate", "FileId", "Holder", "MatchScore", "MemoryTransport", "Outcome", "PasswordKind", "Phase", "Policy",
     "Progress", "ReadOptions", "Reason", "Requirement", "Secret", "SessionSummary", "SoftCard", "Transport",
     "TrustStore", "VerificationReport", "VerificationResult", "__version__", "errors", "list_readers", "open_reader",

@@ -512,7 +512,8 @@ def export(store: TrustStore, directory: str | Path) -> int:
         for entry in store.entries():
             suffix = {EntryKind.CRL: "crl", EntryKind.DEVIATION_LIST: "dl"}.get(entry.kind, "cer")
             kind = entry.kind.name.lower().replace("_", "-")
-            name = f"{entry.country or 'XX'}-{kind}-{entry.fingerprint.hex()[:32]}.{suffix}"
+            letters = "".join(c for c in entry.country or "" if c.isascii() and c.isalpha())  # a foreign text
+            name = f"{letters or 'XX'}-{kind}-{entry.fingerprint.hex()[:32]}.{suffix}"
             (target / name).write_bytes(entry.data)
             index.append({"file": name, "kind": kind, "sha256": entry.fingerprint.hex(), **entry.provenance.to_dict()})
         listing = json.dumps({"id": store.id, "entries": index}, indent=1, ensure_ascii=False)

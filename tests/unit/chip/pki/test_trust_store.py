@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.shared import shared
 
+from idverify import emulator
 from idverify.chip.pki import store_file
 from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.crl import RevocationList
@@ -291,3 +292,11 @@ def test_an_open_store_keeps_its_snapshot_when_the_file_is_replaced(tmp_path: Pa
     before = TrustStore.open(path)
     TrustStore.from_certificates(CSCAS[2:]).save(path)
     assert {e.data for e in before.entries()} == {c.der for c in CSCAS[:2]}
+
+
+def test_a_country_that_is_a_path_stays_inside_the_folder(tmp_path: Path) -> None:
+    odd = TrustStore.from_certificates([emulator.TestPki(5, country="/x").csca.der])
+    assert next(iter(odd.entries())).country == "/X"
+    assert export(odd, tmp_path / "out") == 1
+    (written,) = (tmp_path / "out").glob("*.cer")
+    assert written.name.startswith("X-csca-")
