@@ -118,6 +118,8 @@ class Reason(enum.StrEnum):
     POOR_QUALITY = "poor-quality"
     NOT_CALIBRATED = "not-calibrated"
     SAMPLE_MISSING = "sample-missing"
+    REFERENCE_LOCKED = "reference-locked"
+    FEW_TRIES_LEFT = "few-tries-left"
     IMAGE_UNREADABLE = "image-unreadable"
     # general
     NOT_REQUESTED = "not-requested"

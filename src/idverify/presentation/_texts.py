@@ -274,6 +274,12 @@ REASONS: Mapping[Reason, Text] = {
         "Thiết bị đọc không được cấp quyền đọc hết các nhóm dữ liệu.",
         "The reader's rights do not cover every data group.",
     ),
+    Reason.REFERENCE_LOCKED: Text(
+        "Chip đã khóa việc so sánh vân tay.", "The chip has locked the comparison of this finger."
+    ),
+    Reason.FEW_TRIES_LEFT: Text(
+        "Chip chỉ còn ít lần thử, nên không so sánh.", "The chip has few tries left, so none was risked."
+    ),
     Reason.DATE_UNREADABLE: Text("Không đọc được ngày.", "A date cannot be read."),
     Reason.FIELDS_DIFFER: Text("Thông tin giữa các tệp không khớp.", "The details in the files do not agree."),
     Reason.FIELDS_MISSING: Text("Thiếu thông tin để đối chiếu.", "Details are missing that could be compared."),

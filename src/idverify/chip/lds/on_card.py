@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from idverify import _tlv
 from idverify.chip.lds import _der, cbeff
-from idverify.chip.lds.iso19794_2 import CardFormat, Minutia, Order
+from idverify.chip.lds.iso19794_2 import CardFormat, Minutia, MinutiaeRecord, Order
 from idverify.errors import MalformedDataError
 
 _ALGORITHM: Final = 0x80
@@ -122,3 +122,44 @@ class OnCardTemplate:
             )
         best = sorted(range(len(minutiae)), key=lambda i: -minutiae[i].quality)[: self.max_minutiae]
         return self.order.arrange([minutiae[i] for i in sorted(best)])
+
+
+def to_card_units(record: MinutiaeRecord, card_format: CardFormat, *, view: int = 0) -> tuple[Minutia, ...]:
+    """The minutiae of one view in the units of a card format (ISO/IEC 19794-2:2005 §8.2).
+
+    What lies beyond 25.5 mm in the compact format is cut away around the middle of the minutiae.
+
+    Args:
+        record: pixels, and pixels in a centimetre.
+        card_format: compact (0.1 mm, 64 steps) or normal (0.01 mm, 256 steps).
+        view: which view.
+
+    Returns:
+        minutiae with their qualities, for :meth:`OnCardTemplate.select`; personal data.
+
+    Raises:
+        MalformedDataError: no such view, or a resolution of zero.
+    """
+    if not 0 <= view < len(record.views) or min(record.resolution) <= 0:
+        raise MalformedDataError(f"finger minutiae record: no view {view}, or no resolution")
+    units = 10 * card_format.units_per_mm
+    limit = 255 if card_format is CardFormat.COMPACT else 0x3FFF
+    turn = 256 // card_format.angles
+    scaled = [
+        (round(m.x * units / record.resolution[0]), round(m.y * units / record.resolution[1]), m)
+        for m in record.views[view].minutiae
+    ]
+    shift_x, shift_y = _shift([x for x, _, _ in scaled], limit), _shift([y for _, y, _ in scaled], limit)
+    return tuple(
+        Minutia(x - shift_x, y - shift_y, (m.angle + turn // 2) // turn % card_format.angles, m.kind, m.quality)
+        for x, y, m in scaled
+        if 0 <= x - shift_x <= limit and 0 <= y - shift_y <= limit
+    )
+
+
+def _shift(values: list[int], limit: int) -> int:
+    """How far to move a coordinate so that as much as possible fits."""
+    if not values or max(values) <= limit:
+        return 0
+    low, high = min(values), max(values)
+    return low if high - low <= limit else (low + high - limit) // 2
