@@ -302,7 +302,7 @@ class Card:
 
     def _execute_inner(self, inner: Command, room: int) -> tuple[bytes, int]:
         try:
-            if inner.chained and inner.ins != _INS_GENERAL_AUTHENTICATE:
+            if inner.chained and not (inner.ins == _INS_GENERAL_AUTHENTICATE and self._os.pace_chained):
                 self._grow(self._inner_chain, inner)
                 return b"", SW_OK
             if self._inner_chain:
