@@ -35,6 +35,7 @@ class Phase(enum.StrEnum):
     ACCESS_CONTROL = "access"
     READING_FILE = "read"
     CHIP_AUTHENTICATION = "chip"
+    ON_CARD_COMPARISON = "on-card"
     RECOVERING = "recover"
 
 

@@ -47,9 +47,11 @@ if TYPE_CHECKING:
     from datetime import date
 
     from idverify.chip.access.chip_auth import ChipTokenResult
+    from idverify.chip.access.on_card import OnCardResult
     from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.authorising import Authoriser, TerminalResult
     from idverify.chip.general_authentication import GeneralAuthenticator
+    from idverify.chip.lds.iso19794_2 import MinutiaeRecord
 
 __all__ = [
     "CancelToken",
@@ -533,6 +535,44 @@ class DocumentSession:
         if result.proven and self._stack is not None:
             self._channel = self._stack.secure(result.secure_messaging)
         return self._channel
+
+    def compare_on_card(
+        self, probe: MinutiaeRecord | bytes, *, view: int = 0, reference: int | None = None, keep: int = 1
+    ) -> OnCardResult:
+        """Have the card compare a finger with its own reference data (ISO/IEC 24787; 7816-11).
+
+        At most one probe is sent, and none where the card tells of no more than ``keep`` tries: a wrong finger is
+        counted, and the last one locks the reference. Nothing is sent again when the way to the card breaks then.
+
+        Args:
+            probe: a finger minutiae record, ISO/IEC 19794-2:2005, parsed or encoded; brought into the card's format.
+            view: which view of the record.
+            reference: qualifier of the reference data, from the card's templates; the first finger where None.
+            keep: tries that must be left over; 0 to risk all.
+
+        Returns:
+            the outcome with the card's counter; its ``check`` is ``finger.match``.
+
+        Raises:
+            MalformedDataError: no such record, or fewer minutiae than the card asks for.
+            SecurityStatusError, StatusWordError: the card refuses.
+            ConfigurationError: the session is not open.
+            TransportError, SecureMessagingError, OperationCancelled
+        """
+        from idverify.chip.access.on_card import OnCardOutcome, OnCardResult, compare_on_card, read_templates
+        from idverify.chip.lds.iso19794_2 import MinutiaeRecord
+        from idverify.chip.lds.on_card import to_card_units
+
+        self._require_open()
+        record = MinutiaeRecord.parse(probe) if isinstance(probe, bytes) else probe
+        with self._timed(Phase.ON_CARD_COMPARISON), self._ending():
+            self._tell(Progress(Phase.ON_CARD_COMPARISON))
+            templates = self._recovering(read_templates)
+            template = next((t for t in templates if reference in (None, t.reference)), None)
+            if template is None or self._channel is None:
+                return OnCardResult(OnCardOutcome.NOT_OFFERED, reference)
+            minutiae = to_card_units(record, template.card_format, view=view)
+            return compare_on_card(self._channel, template, minutiae, keep=keep)
 
     def _run_proof(self, action: Callable[[FileChannel, CardChannel], _T]) -> _T:
         def run(channel: FileChannel) -> _T:

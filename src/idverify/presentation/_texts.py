@@ -405,6 +405,7 @@ PHASES: Mapping[str, Text] = {
     "access_control": Text("Mở chip", "Opening the chip"),
     "reading_file": Text("Đọc", "Reading"),
     "chip_authentication": Text("Kiểm tra chip gốc", "Proving the chip"),
+    "on_card_comparison": Text("So vân tay trên thẻ", "Comparing the finger on the card"),
     "recovering": Text("Mở lại thẻ", "Opening the card again"),
     "verifying": Text("Kiểm tra", "Verifying"),
     "matching": Text("So khuôn mặt", "Matching"),

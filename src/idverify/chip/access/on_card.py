@@ -39,6 +39,7 @@ class OnCardOutcome(enum.StrEnum):
     NO_MATCH = "no-match"
     LOCKED = "locked"
     NOT_TRIED = "not-tried"
+    NOT_OFFERED = "not-offered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class OnCardResult:
     """One comparison on the card.
 
     Attributes:
-        outcome: ``not-tried`` where too few tries were left for one to be risked.
+        outcome: ``not-tried`` where too few tries were left for one to be risked, ``not-offered`` where the card
+            compares no such finger.
         reference: qualifier of the reference data, or None.
         tries_left: the counter afterwards, as far as the card tells.
     """
@@ -72,6 +74,7 @@ _CHECKS: Final = {
     OnCardOutcome.NO_MATCH: (CheckStatus.FAILED, Reason.BELOW_THRESHOLD),
     OnCardOutcome.LOCKED: (CheckStatus.NOT_PERFORMED, Reason.REFERENCE_LOCKED),
     OnCardOutcome.NOT_TRIED: (CheckStatus.NOT_PERFORMED, Reason.FEW_TRIES_LEFT),
+    OnCardOutcome.NOT_OFFERED: (CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED),
 }
 
 
