@@ -23,6 +23,11 @@ from idverify.oids import Bsi, SecurityProtocol
 
 _EF_CVCA_BYTES: Final = 36
 _BOTH: Final = RIGHT_DG3 | RIGHT_DG4
+_PKCS1: Final = (
+    SecurityProtocol.TA_RSA_V1_5_SHA_1,
+    SecurityProtocol.TA_RSA_V1_5_SHA_256,
+    SecurityProtocol.TA_RSA_V1_5_SHA_512,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +49,11 @@ class CvIssued:
     hash_name: str
 
     def sign(self, message: bytes) -> bytes:
-        """A signature as terminal authentication has it: plain ECDSA, or RSASSA-PSS (TR-03110-3 §A.6.4)."""
+        """A signature of terminal authentication: plain ECDSA, RSASSA-PSS or PKCS #1 v1.5 (TR-03110-3 §A.6.4)."""
         if isinstance(self.key, EcKey):
             return self.key.sign_plain(message, self.hash_name)
+        if self.protocol in _PKCS1:
+            return self.key.sign_pkcs1(message, self.hash_name)
         return self.key.sign_pss(message, self.hash_name)
 
 
@@ -60,6 +67,7 @@ class TestCvPki:
         country: country code in the references.
         effective, expires: dates of every certificate that is not given its own.
         rights: access rights of the terminal: bit 1 for DG3, bit 2 for DG4.
+        pss: RSA keys sign with RSASSA-PSS, else with PKCS #1 v1.5.
     """
 
     __test__ = False  # not a test, whatever its name says to pytest
@@ -74,6 +82,7 @@ class TestCvPki:
         effective: date = date(2024, 1, 1),
         expires: date = date(2049, 12, 31),
         rights: int = _BOTH,
+        pss: bool = True,
     ) -> None:
         self.seed = seed
         self._kind = kind
@@ -81,6 +90,7 @@ class TestCvPki:
         self._country = country
         self._dates = (effective, expires)
         self._rights = rights
+        self._pss = pss
 
     @functools.cached_property
     def cvca(self) -> CvIssued:
@@ -140,7 +150,7 @@ class TestCvPki:
         """
         key = key or make_key(self._kind, self.seed, "cv", role_name, str(number))
         prefix = SecurityProtocol.TA_ECDSA if isinstance(key, EcKey) else SecurityProtocol.TA_RSA
-        name = f"TA_ECDSA_{self._sha}" if prefix is SecurityProtocol.TA_ECDSA else f"TA_RSA_PSS_{self._sha}"
+        name = f"TA_ECDSA_{self._sha}" if prefix is SecurityProtocol.TA_ECDSA else f"{self._rsa}_{self._sha}"
         protocol = str(SecurityProtocol[name])
         holder = f"{self._country}TEST{role_name}{number:05d}"
         authority = issuer.holder if issuer else holder
@@ -158,6 +168,10 @@ class TestCvPki:
         own = CvIssued(b"", key, holder, protocol, self._hash)
         signature = (issuer or own).sign(body)
         return CvIssued(tlv(0x7F21, body, tlv(0x5F37, signature)), key, holder, protocol, self._hash)
+
+    @property
+    def _rsa(self) -> str:
+        return "TA_RSA_PSS" if self._pss else "TA_RSA_V1_5"
 
     @property
     def _sha(self) -> str:
