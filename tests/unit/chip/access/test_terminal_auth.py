@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
-from tests.shared import shared
 from tests.unit.chip.access.scripted import ScriptedCard, feed
+from tests.vectors import load
 
 from idverify._secret import Secret
 from idverify.chip.access.chip_auth import chip_auth_choices, chip_auth_plans, run_chip_auth_2, verify_chip_token
@@ -47,7 +46,7 @@ AT = date(2026, 1, 1)
 
 
 def example(kind: str) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(shared(f"vectors/eac/bsi_eac2_{kind}_aes128.json").read_text())
+    loaded: dict[str, Any] = load(f"eac2_{kind}")
     return loaded
 
 
@@ -176,7 +175,7 @@ def test_terminal_authentication_2_of_the_published_example(kind: str) -> None:
     assert not card.script
     assert evidence.message.hex() == published["signed_data"]
     root = credentials.issuers[0]
-    day = date.fromisoformat(published["effective_dates"]["terminal"][0])
+    day = terminal.effective
     assert verify_terminal_auth(evidence, [root], day)
     assert verify_terminal_auth(replace(evidence, signature=bytes.fromhex(published["signature_s_pcd"])), [root], day)
     assert published["id_picc"] not in repr(evidence)
