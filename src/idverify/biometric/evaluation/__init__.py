@@ -14,18 +14,24 @@ from idverify.biometric.evaluation.metrics import (
     threshold_at_fmr,
     wilson_interval,
 )
+from idverify.biometric.evaluation.pad import PadEvaluation, PadItem, PadRate, evaluate_pad, pad_rates
 
 __all__ = [
     "ErrorCurve",
     "FaceEvaluation",
+    "PadEvaluation",
+    "PadItem",
+    "PadRate",
     "PairsFile",
     "calibrate_faces",
     "equal_error_rate",
     "error_curve",
     "evaluate_faces",
+    "evaluate_pad",
     "fmr_at",
     "fnmr_at",
     "fnmr_at_fmr",
+    "pad_rates",
     "plot_det",
     "read_pairs",
     "subject_bootstrap",

@@ -3,9 +3,22 @@
 from idverify.biometric.face.align import ARCFACE_TEMPLATE, align_face, similarity_transform
 from idverify.biometric.face.cache import PortraitCache
 from idverify.biometric.face.capture import Capture, CaptureEnd, CaptureOptions, CaptureStep, capture
+from idverify.biometric.face.challenge import (
+    PROMPTS,
+    Action,
+    ActiveChallenge,
+    ChallengeOptions,
+    ChallengeReason,
+    ChallengeResult,
+    ChallengeState,
+    Observation,
+    draw_actions,
+    run_challenge,
+)
 from idverify.biometric.face.detect import DetectedFace, DetectorOptions, FaceDetector, main_face, rivals
 from idverify.biometric.face.embed import Embedding, FaceEmbedder
 from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceTemplate, FaceView, fuse
+from idverify.biometric.face.pad import PadScore, PassivePad
 from idverify.biometric.face.quality import (
     ADVICE,
     CaptureKind,
@@ -20,11 +33,18 @@ from idverify.biometric.face.quality import (
 __all__ = [
     "ADVICE",
     "ARCFACE_TEMPLATE",
+    "PROMPTS",
+    "Action",
+    "ActiveChallenge",
     "Capture",
     "CaptureEnd",
     "CaptureKind",
     "CaptureOptions",
     "CaptureStep",
+    "ChallengeOptions",
+    "ChallengeReason",
+    "ChallengeResult",
+    "ChallengeState",
     "DetectedFace",
     "DetectorOptions",
     "Embedding",
@@ -35,6 +55,9 @@ __all__ = [
     "FaceSample",
     "FaceTemplate",
     "FaceView",
+    "Observation",
+    "PadScore",
+    "PassivePad",
     "PortraitCache",
     "QualityComponent",
     "QualityMeasure",
@@ -42,9 +65,11 @@ __all__ = [
     "align_face",
     "assess",
     "capture",
+    "draw_actions",
     "fuse",
     "head_pose",
     "main_face",
     "rivals",
+    "run_challenge",
     "similarity_transform",
 ]

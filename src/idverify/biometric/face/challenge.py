@@ -1,0 +1,400 @@
+"""Active challenge: the person does what could not be known before; a picture cannot.
+
+The actions are drawn at random and must be done one after another, in time, by one unbroken face. Turning the head
+shifts the nose against eyes and mouth, as only a face with depth does: a print or a screen turned by the same angle
+keeps its proportions, as does one that is moved, tilted or held nearer. Every challenge therefore holds at least one
+turn. What this cannot refuse: a mask, a video made while the challenge is posed, frames fed in behind the camera.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from os import urandom
+from types import MappingProxyType
+
+from idverify.biometric.face.capture import CancelToken
+from idverify.biometric.face.detect import DetectedFace
+from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceView
+from idverify.biometric.face.quality import CaptureKind, head_pose
+from idverify.biometric.frames import Frame
+from idverify.errors import BiometricError, ConfigurationError, OperationCancelled
+
+
+class Action(enum.StrEnum):
+    """What is asked of the person; left and right are the person's own."""
+
+    TURN_LEFT = "turn-left"
+    TURN_RIGHT = "turn-right"
+    COME_CLOSER = "come-closer"
+
+
+_TURNS = (Action.TURN_LEFT, Action.TURN_RIGHT)
+PROMPTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "look-straight": {"en": "Look straight into the camera", "vi": "Hãy nhìn thẳng vào máy ảnh"},
+        "turn-left": {"en": "Turn your head to your left", "vi": "Hãy quay đầu sang trái"},
+        "turn-right": {"en": "Turn your head to your right", "vi": "Hãy quay đầu sang phải"},
+        "come-closer": {"en": "Come closer to the camera", "vi": "Hãy lại gần máy ảnh hơn"},
+        "done": {"en": "Thank you", "vi": "Cảm ơn"},
+    }
+)
+"""Prompts in plain words, by key and language."""
+
+
+class ChallengeState(enum.Enum):
+    """Where a challenge stands."""
+
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class ChallengeReason(enum.StrEnum):
+    """Why it ended so; stable codes."""
+
+    OK = "ok"
+    TIME_OUT = "time-out"
+    WRONG_ACTION = "wrong-action"
+    FACE_LOST = "face-lost"
+    FACE_JUMPED = "face-jumped"
+    SEVERAL_FACES = "several-faces"
+    FROZEN = "frozen"
+    FACE_CHANGED = "face-changed"
+    END_OF_STREAM = "end-of-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeOptions:
+    """How strict a challenge is.
+
+    Attributes:
+        actions: number of actions, 1 … 5.
+        turn: degrees of yaw beyond the straight look, after :func:`~idverify.biometric.face.quality.head_pose`, that
+            count as turned. A flat picture turned by 45 degrees was seen to pretend 8.
+        neutral: degrees of yaw within which the first look counts as straight; later ones must come back to that look
+            within half the turn.
+        closer: growth of the face that counts as nearer.
+        seconds: for each action, and for looking straight before it.
+        frames: consecutive frames that must agree, at least 2: one frame may lie.
+        gap: longest time in seconds without a face.
+        jump: farthest that the face's centre may move between two frames, in widths of the face, and largest growth or
+            shrinking as a factor less one.
+        frozen: consecutive identical frames that tell a still picture fed in as a stream.
+        fmr: false match rate up to which the turned face must match the straight one.
+    """
+
+    actions: int = 2
+    turn: float = 16.0
+    neutral: float = 15.0
+    closer: float = 1.3
+    seconds: float = 6.0
+    frames: int = 2
+    gap: float = 0.5
+    jump: float = 0.5
+    frozen: int = 5
+    fmr: float = 1e-2
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError where a value is out of its range."""
+        if not (1 <= self.actions <= 5 and 0 < self.neutral <= 30 and 10 <= self.turn < 60 and 1.1 <= self.closer <= 3):
+            raise ConfigurationError("challenge: 1 to 5 actions, neutral up to 30, turn 10 to 60, closer 1.1 to 3")
+        if not (self.seconds > 0 and self.frames >= 2 and self.gap > 0 and self.jump > 0 and self.frozen >= 2):
+            raise ConfigurationError("challenge: times and limits are positive, frames and frozen at least 2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one frame showed.
+
+    Attributes:
+        at: seconds on the frames' clock.
+        face: the main face, or None.
+        rivals: number of other faces of comparable size.
+        digest: of the frame's pixels.
+    """
+
+    at: float
+    face: DetectedFace | None
+    rivals: int = 0
+    digest: bytes = field(repr=False)
+
+
+def draw_actions(count: int, rng: Callable[[int], bytes] = urandom) -> tuple[Action, ...]:
+    """Actions at random, at least one turn among them, never the same twice in a row.
+
+    Raises:
+        ConfigurationError: count is not 1 to 5, or the source of randomness is broken.
+    """
+    if not 1 <= count <= 5:
+        raise ConfigurationError("a challenge has 1 to 5 actions")
+    actions = [_pick(_TURNS if count == 1 else tuple(Action), rng)]
+    while len(actions) < count:
+        actions.append(_pick([a for a in Action if a is not actions[-1]], rng))
+    return tuple(actions)
+
+
+def _pick(choices: Sequence[Action], rng: Callable[[int], bytes]) -> Action:
+    """Evenly, by rejection."""
+    limit = 256 - 256 % len(choices)
+    for _ in range(64):
+        value = rng(1)[0]
+        if value < limit:
+            return choices[value % len(choices)]
+    raise ConfigurationError("the source of randomness gives one value for ever")
+
+
+class ActiveChallenge:
+    """One challenge to one person, as a state machine without a clock of its own. Not thread-safe; use it once.
+
+    Between actions the person looks straight again, so that each is done on purpose.
+    """
+
+    def __init__(self, actions: Sequence[Action], options: ChallengeOptions | None = None) -> None:
+        """Takes the actions, from :func:`draw_actions`.
+
+        Raises:
+            ConfigurationError: no turn among the actions, or none at all.
+        """
+        self.options = options if options is not None else ChallengeOptions()
+        self.actions = tuple(actions)
+        if not any(a in _TURNS for a in self.actions):
+            raise ConfigurationError("a challenge without a turn could be passed by a picture")
+        self.state, self.reason = ChallengeState.RUNNING, ChallengeReason.OK
+        self._done, self._straight = 0, True  # actions done; whether looking straight is awaited
+        self._held = self._wrong = self._same = 0
+        self._since: float | None = None
+        self._last: Observation | None = None
+        self._seen: Observation | None = None
+        self._width = 0.0
+        self._ahead: float | None = None  # yaw of the straight look
+        self._sum = 0.0
+
+    @property
+    def prompt(self) -> str:
+        """Key of :data:`PROMPTS` for what is awaited now."""
+        if self.state is ChallengeState.PASSED:
+            return "done"
+        return "look-straight" if self._straight else self.actions[self._done].value
+
+    @property
+    def done(self) -> int:
+        """Actions that have been done."""
+        return self._done
+
+    def feed(self, seen: Observation) -> ChallengeState:
+        """Takes the next frame; after the end it changes nothing."""
+        if self.state is not ChallengeState.RUNNING:
+            return self.state
+        reason = self._flaw(seen)
+        self._seen = seen
+        if reason is not ChallengeReason.OK:
+            return self._end(ChallengeState.FAILED, reason)
+        if seen.face is None:
+            self._held = 0
+            return self.state
+        self._last = seen
+        return self._advance(seen.face, seen.at)
+
+    def fail(self, reason: ChallengeReason) -> None:
+        """Ends it from outside: the stream ended, or the face is another person's."""
+        self._end(ChallengeState.FAILED, reason)
+
+    def _end(self, state: ChallengeState, reason: ChallengeReason) -> ChallengeState:
+        self.state, self.reason = state, reason
+        return state
+
+    def _flaw(self, seen: Observation) -> ChallengeReason:
+        """What ends the challenge at once: time, a broken track, a second person, a frozen stream."""
+        options = self.options
+        self._since = seen.at if self._since is None else self._since
+        self._same = self._same + 1 if self._seen is not None and self._seen.digest == seen.digest else 0
+        if self._same >= options.frozen - 1:
+            return ChallengeReason.FROZEN
+        if seen.at - self._since > options.seconds or (self._seen is not None and seen.at < self._seen.at):
+            return ChallengeReason.TIME_OUT
+        if seen.rivals:
+            return ChallengeReason.SEVERAL_FACES
+        if self._last is None or self._last.face is None:
+            return ChallengeReason.OK
+        if seen.at - self._last.at > options.gap:
+            return ChallengeReason.FACE_LOST
+        if seen.face is not None and _jumped(self._last.face, seen.face, options.jump):
+            return ChallengeReason.FACE_JUMPED
+        return ChallengeReason.OK
+
+    def _advance(self, face: DetectedFace, at: float) -> ChallengeState:
+        yaw = head_pose(face.landmarks)[0]
+        if self._straight:
+            self._look(yaw)
+        else:
+            self._act(yaw - (self._ahead or 0.0), face)
+        if self.state is not ChallengeState.RUNNING or self._held < self.options.frames:
+            return self.state
+        if self._straight:
+            self._straight, self._width = False, face.box[2]
+            self._ahead = self._sum / self._held if self._ahead is None else self._ahead
+        else:
+            self._done, self._straight = self._done + 1, True
+        self._held, self._since, self._sum = 0, at, 0.0
+        if self._done == len(self.actions):
+            return self._end(ChallengeState.PASSED, ChallengeReason.OK)
+        return self.state
+
+    def _look(self, yaw: float) -> None:
+        """Counts a frame that looks straight."""
+        if self._ahead is None:
+            straight = abs(yaw) <= self.options.neutral
+        else:
+            straight = abs(yaw - self._ahead) <= self.options.turn / 2
+        self._held, self._sum = (self._held + 1, self._sum + yaw) if straight else (0, 0.0)
+
+    def _act(self, yaw: float, face: DetectedFace) -> None:
+        """Counts a frame that does what is asked, or its opposite."""
+        self._wrong = self._wrong + 1 if self._opposes(yaw) else 0
+        self._held = self._held + 1 if self._meets(yaw, face) else 0
+        if self._wrong >= self.options.frames:
+            self._end(ChallengeState.FAILED, ChallengeReason.WRONG_ACTION)
+
+    def _meets(self, yaw: float, face: DetectedFace) -> bool:
+        action = self.actions[self._done]
+        if action is Action.COME_CLOSER:
+            return face.box[2] >= self.options.closer * self._width and abs(yaw) <= self.options.turn
+        # The camera looks at the person: who turns to the left moves the nose to the image's right.
+        return (yaw if action is Action.TURN_LEFT else -yaw) >= self.options.turn
+
+    def _opposes(self, yaw: float) -> bool:
+        action = self.actions[self._done]
+        if action is Action.COME_CLOSER:
+            return abs(yaw) >= self.options.turn
+        return (yaw if action is Action.TURN_LEFT else -yaw) <= -self.options.turn
+
+
+def _jumped(before: DetectedFace, after: DetectedFace, limit: float) -> bool:
+    a, b = before.box, after.box
+    across, down = a[0] + a[2] / 2 - b[0] - b[2] / 2, a[1] + a[3] / 2 - b[1] - b[3] / 2
+    width = max(min(a[2], b[2]), 1e-6)
+    return float((across**2 + down**2) ** 0.5) > limit * width or max(a[2], b[2]) > (1 + limit) * width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeResult:
+    """How a challenge came out.
+
+    Attributes:
+        passed: all actions done by one person in time. Evidence for a live person, not proof.
+        reason: why not.
+        actions: what was asked.
+        done: how many were done.
+        frames: frames that were looked at.
+        sample: the best straight frame, embedded: match this one with the portrait. None where there was none.
+    """
+
+    passed: bool
+    reason: ChallengeReason
+    actions: tuple[Action, ...]
+    done: int
+    frames: int
+    sample: FaceSample | None
+
+
+def run_challenge(
+    source: Iterable[Frame],
+    matcher: FaceMatcher,
+    *,
+    options: ChallengeOptions | None = None,
+    rng: Callable[[int], bytes] = urandom,
+    on_prompt: Callable[[str], None] | None = None,
+    cancel: CancelToken | None = None,
+) -> ChallengeResult:
+    """Poses a challenge over a stream.
+
+    After the actions the face at its farthest turn is compared with the best straight one: the person who moved is the
+    one whose template is given.
+
+    Args:
+        source: frames, see :mod:`idverify.biometric.frames`.
+        matcher: finds, measures and embeds.
+        options: how strict.
+        rng: source of the actions.
+        on_prompt: called with a key of :data:`PROMPTS` whenever it changes, first of all with the first.
+        cancel: polled before each frame.
+
+    Raises:
+        OperationCancelled: the cancel token was set.
+        ConfigurationError: the model has no calibration table for the comparison.
+        ImageError: the source failed.
+        ModelError: a model is missing, altered or failed.
+    """
+    options = options if options is not None else ChallengeOptions()
+    challenge = ActiveChallenge(draw_actions(options.actions, rng), options)
+    straight: FaceView | None = None
+    turned: FaceView | None = None
+    frames, prompt = 0, ""
+    for frame in source:
+        if cancel is not None and cancel.is_set():
+            raise OperationCancelled("the challenge was cancelled")
+        if on_prompt is not None and challenge.prompt != prompt:
+            on_prompt(challenge.prompt)
+        prompt, frames = challenge.prompt, frames + 1
+        view = _inspect(matcher, frame)
+        awaiting = challenge.prompt
+        challenge.feed(_observe(frame, view))
+        if view is not None:
+            straight = _better(straight, view, options) if awaiting == "look-straight" else straight
+            turned = _farther(turned, view)
+        if challenge.state is not ChallengeState.RUNNING:
+            break
+    else:
+        challenge.fail(ChallengeReason.END_OF_STREAM)
+    sample = matcher.embed([straight])[0] if straight is not None else None
+    if challenge.state is ChallengeState.PASSED and not _same_person(matcher, sample, turned, options):
+        challenge.fail(ChallengeReason.FACE_CHANGED)
+    if on_prompt is not None and challenge.state is ChallengeState.PASSED:
+        on_prompt(challenge.prompt)
+    return ChallengeResult(
+        passed=challenge.state is ChallengeState.PASSED,
+        reason=challenge.reason,
+        actions=challenge.actions,
+        done=challenge.done,
+        frames=frames,
+        sample=sample,
+    )
+
+
+def _inspect(matcher: FaceMatcher, frame: Frame) -> FaceView | None:
+    try:
+        return matcher.inspect(frame.image, kind=CaptureKind.LIVE)
+    except BiometricError:
+        return None
+
+
+def _observe(frame: Frame, view: FaceView | None) -> Observation:
+    digest = hashlib.blake2b(frame.image.tobytes(), digest_size=16).digest()
+    if view is None:
+        return Observation(at=frame.at, face=None, digest=digest)
+    return Observation(at=frame.at, face=view.face, rivals=len(view.rivals), digest=digest)
+
+
+def _better(best: FaceView | None, view: FaceView, options: ChallengeOptions) -> FaceView | None:
+    if abs(head_pose(view.face.landmarks)[0]) > options.neutral:
+        return best
+    return view if best is None or view.quality.scalar > best.quality.scalar else best
+
+
+def _farther(farthest: FaceView | None, view: FaceView) -> FaceView:
+    if farthest is None:
+        return view
+    first, second = (abs(head_pose(v.face.landmarks)[0]) for v in (farthest, view))
+    return view if second > first else farthest
+
+
+def _same_person(
+    matcher: FaceMatcher, sample: FaceSample | None, turned: FaceView | None, options: ChallengeOptions
+) -> bool:
+    if sample is None or turned is None:
+        return False
+    other = matcher.embed([turned])[0]
+    return matcher.compare(sample.template, other.template).value >= matcher.threshold(options.fmr)

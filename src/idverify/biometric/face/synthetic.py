@@ -1,0 +1,134 @@
+"""A synthetic camera: a person with depth, or a flat picture of one, moved before a lens. For tests and trials.
+
+It makes frames from one photograph: with depth, the face is bent over an ellipsoid with a nose and turned; flat, the
+whole photograph is turned like a print in the hand. It is a caricature of either, and no measure of real attacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.biometric.face.detect import DetectedFace
+from idverify.biometric.frames import Frame
+from idverify.biometric.image import Image
+
+_NOSE = 0.55
+"""Depth of the nose tip over the head's surface, and below it that of the ellipsoid, in inter-eye distances."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """How the person, or the print, stands in one frame.
+
+    Attributes:
+        yaw: degrees; positive: the nose points to the image's right.
+        scale: size in the frame; 1 as in the photograph.
+        shift: pixels to the right and down.
+        light: factor on the pixels.
+        noise: standard deviation of the sensor's noise in grey levels.
+    """
+
+    yaw: float = 0.0
+    scale: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    light: float = 1.0
+    noise: float = 2.0
+
+
+class SyntheticCamera:
+    """Frames of a scripted person, the same for the same seed. A frame source."""
+
+    def __init__(
+        self,
+        photograph: Image,
+        face: DetectedFace,
+        script: Sequence[Placing],
+        *,
+        size: tuple[int, int] = (640, 480),
+        fps: float = 10.0,
+        flat: bool = False,
+        seed: int = 0,
+    ) -> None:
+        """Takes a photograph with its face.
+
+        Args:
+            photograph: of one person, looking straight.
+            face: where the face is.
+            script: one placing a frame.
+            size: width and height of the frames.
+            fps: frames in a second.
+            flat: a print of the photograph in the hand, not a person.
+            seed: of the noise.
+        """
+        self._photograph, self._face, self._script = photograph, face, tuple(script)
+        self._size, self._step, self._flat, self._seed = size, 1 / fps, flat, seed
+
+    def __enter__(self) -> SyntheticCamera:
+        """Nothing to open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames."""
+        noise = np.random.default_rng(self._seed)
+        for index, placing in enumerate(self._script):
+            pixels = self._render(placing).astype(np.float32) * placing.light
+            if placing.noise:
+                pixels += noise.normal(0, placing.noise, pixels.shape)
+            image = Image(np.ascontiguousarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)))
+            yield Frame(image=image, at=index * self._step, index=index)
+
+    def _render(self, placing: Placing) -> NDArray[np.uint8]:
+        """Looks up, for each pixel of the frame, where it lies in the photograph."""
+        import cv2
+
+        width, height = self._size
+        eyes = self._face.inter_eye
+        centre = np.asarray(self._face.landmarks[2], np.float64)
+        fit = min(1.0, 0.3 * width / max(self._face.box[2], 1.0)) * placing.scale
+        rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
+        x = (columns - width / 2 - placing.shift[0]) / fit
+        y = (rows - height / 2 - placing.shift[1]) / fit
+        x, y = _flat(x, y, placing.yaw, eyes) if self._flat else _bent(x, y, placing.yaw, eyes)
+        found: Any = cv2.remap(
+            self._photograph, (x + centre[0]).astype(np.float32), (y + centre[1]).astype(np.float32),
+            cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(110, 112, 115),
+        )  # fmt: skip
+        return np.asarray(found, np.uint8)
+
+
+Coordinates = NDArray[np.float64]
+
+
+def _flat(x: Coordinates, y: Coordinates, yaw: float, eyes: float) -> tuple[Coordinates, Coordinates]:
+    """A plane turned about its upright axis, ten inter-eye distances from the lens."""
+    angle, distance = np.radians(yaw), 10 * eyes
+    depth = distance * np.cos(angle) - x * np.sin(angle)
+    along = x * distance / np.maximum(depth, 1e-3 * distance)
+    return along, y * (distance + along * np.sin(angle)) / distance
+
+
+def _bent(x: Coordinates, y: Coordinates, yaw: float, eyes: float) -> tuple[Coordinates, Coordinates]:
+    """A head under parallel light rays: x' = x cos + z sin, solved for x by iteration; still far from the face."""
+    angle = np.radians(yaw)
+    inside = np.exp(-((np.hypot(x / 1.5, (y + 0.1 * eyes) / 1.9) / eyes) ** 6))
+    low, high = x / np.cos(angle) - 1.5 * eyes, x / np.cos(angle) + 1.5 * eyes
+    source = x
+    for _ in range(20):
+        wanted = (x - _depth(source, y, eyes) * np.sin(angle)) / np.cos(angle)
+        source = np.clip(source + 0.5 * (wanted - source), low, high)
+    return inside * source + (1 - inside) * x, y
+
+
+def _depth(x: Coordinates, y: Coordinates, eyes: float) -> Coordinates:
+    """Height over the plane of eyes and mouth: a bowl with a nose."""
+    bowl = -0.25 * np.minimum((x / eyes) ** 2, 4.0)
+    nose = _NOSE * np.exp(-((x / (0.28 * eyes)) ** 2) - (y / (0.4 * eyes)) ** 2)
+    return eyes * (bowl + nose)
