@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from idverify.chip.transport.pcsc import list_readers, open_reader
     from idverify.counters import CounterPool
     from idverify.decision import Decision, Outcome, Policy, Requirement
+    from idverify.matching import MatchScore
     from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
-    from idverify.verification import Holder, MatchScore, SessionSummary, VerificationResult, verify, verify_files
+    from idverify.verification import Holder, SessionSummary, VerificationResult, verify, verify_files
 
 _HOME: Final = {
     "AccessPassword": "idverify.chip.access.password",
@@ -41,7 +42,7 @@ _HOME: Final = {
     "FaceTemplate": "idverify.biometric.face.matcher",
     "FileId": "idverify.chip.lds.files",
     "Holder": "idverify.verification",
-    "MatchScore": "idverify.verification",
+    "MatchScore": "idverify.matching",
     "MemoryTransport": "idverify.chip.transport.memory",
     "Outcome": "idverify.decision",
     "PasswordKind": "idverify.chip.access.password",

@@ -10,11 +10,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Union, cast
 
 from idverify._secret import Secret
 from idverify._version import __version__
@@ -22,52 +22,43 @@ from idverify.chip import cccd
 from idverify.chip.lds.contents import check_contents
 from idverify.chip.lds.dg1 import DG1
 from idverify.chip.lds.dg2 import DG2
+from idverify.chip.lds.dg3 import DG3
 from idverify.chip.lds.dg13_vn import CitizenDetails
 from idverify.chip.lds.files import FileId
+from idverify.chip.lds.images import ImageFormat
 from idverify.chip.lds.mrz import document_validity
 from idverify.chip.pki.passive_auth import PassiveAuthentication, PassiveAuthOptions, examine
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.chip.session import DocumentSession, ReadOptions, gate_chip_results
 from idverify.decision import DOCUMENT, SECURITY_OBJECT, Decision, Policy, load
-from idverify.errors import BiometricError, ConfigurationError, ImageError, MalformedDataError, NoFaceError
+from idverify.errors import ConfigurationError, ImageError, MalformedDataError
+from idverify.matching import (
+    ChipPicture,
+    FaceMatching,
+    FingerMatching,
+    MatchScore,
+    new_face_matcher,
+    new_finger_matcher,
+)
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 
 if TYPE_CHECKING:
-    from idverify.biometric.face.matcher import FaceMatcher, FaceSample
+    from idverify.biometric.face.matcher import FaceMatcher
+    from idverify.biometric.finger.engine import FingerMatcher
     from idverify.biometric.image import Image
     from idverify.chip.access.password import AccessPassword
+    from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.session import CancelToken, Progress
     from idverify.chip.transport.base import Transport
     from idverify.online import OnlineDocumentCheck
 
+LivePicture = Union[Path, str, bytes, "Image"]
+"""A live picture: a file, an encoded picture, or an RGB array (height, width, 3) of uint8."""
+
+MAX_TRIES: Final = 10
+MAX_STORED: Final = 20
 MAX_LIVE_BYTES: Final = 64 * 1024 * 1024
 """Largest live picture file that is opened."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchScore:
-    """One biometric comparison, as it stands in reports.
-
-    Attributes:
-        modality: ``face`` or ``finger``.
-        value: similarity on the model's own scale.
-        threshold: the score that the policy's false match rate asks for; None where the policy asks for none.
-        fmr: false match rate at ``value`` from the model's calibration table; None where there is no table.
-        model: identity of the model, ``id@version``.
-    """
-
-    modality: str
-    value: float
-    threshold: float | None
-    fmr: float | None
-    model: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of this score."""
-        return {
-            "modality": self.modality, "value": self.value, "threshold": self.threshold, "fmr": self.fmr,
-            "model": self.model,
-        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,11 +163,15 @@ def verify(
     passwords: AccessPassword | Sequence[AccessPassword],
     *,
     trust: TrustStore,
-    live: Path | str | bytes | Image | None = None,
+    live: LivePicture | None = None,
     policy: str | Path | Policy = "counter",
     at: datetime | None = None,
     options: ReadOptions | None = None,
     matcher: FaceMatcher | None = None,
+    finger: LivePicture | Sequence[LivePicture] | None = None,
+    finger_dpi: float = 500.0,
+    finger_matcher: FingerMatcher | None = None,
+    terminal: TerminalCredentials | None = None,
     online: OnlineDocumentCheck | None = None,
     device_id: str = "",
     challenge: bytes | None = None,
@@ -200,6 +195,10 @@ def verify(
         at: inspection time, time zone aware; now where None.
         options: limits and choices of reading.
         matcher: a face matcher to share between transactions; one is made where None.
+        finger: a live fingerprint, or several tries of one finger: pictures as ``live``.
+        finger_dpi: resolution of the live fingerprints.
+        finger_matcher: a finger matcher to share; one is made where None and a finger is given.
+        terminal: the terminal's certificates and key, for reading DG3 and DG4.
         online: asks a service about the document signer.
         device_id: the counter's device, for the online check.
         challenge: eight bytes of the caller's for active authentication, for remote verification.
@@ -220,24 +219,40 @@ def verify(
         OperationCancelled: the cancel token was set.
     """
     chosen, moment = load(policy), _aware(at)
-    wanted = chosen.face_fmr is not None or live is not None
     picture = _read_live(live) if live is not None else None
-    if wanted and picture is not None:
-        matcher = matcher or _new_matcher()
+    prints = _prints(finger)
+    if picture is not None and matcher is None:
+        matcher = new_face_matcher()
+    if prints and finger_matcher is None:
+        finger_matcher = new_finger_matcher()
     clock = _Clock()
     pool = executor if executor is not None else ThreadPoolExecutor(max_workers=2, thread_name_prefix="idverify")
-    face: _Face | None = None
+    samples: list[FaceMatching | FingerMatching] = []
     try:
-        face = _Face(matcher if wanted else None, picture, chosen, pool)
+        face = FaceMatching(matcher, picture, chosen, pool)
+        samples.append(face)
+        fingers = FingerMatching(finger_matcher, prints, chosen, pool, dpi=finger_dpi)
+        samples.append(fingers)
+
+        def on_file(file: FileId, raw: bytes) -> None:
+            if file is FileId.DG2:
+                portrait, _, problem = _portrait({file: raw})
+                face.enrol(portrait, problem)
+            elif file is FileId.DG3:
+                fingers.enrol(*_finger_pictures(raw))
+
         with DocumentSession(
             transport,
             options=options or ReadOptions(),
             on_progress=on_progress,
-            on_file=face.on_file,
+            on_file=on_file,
             cancel=cancel,
             rng=rng,
         ) as session:
-            access = session.open(passwords)
+            access = list(session.open(passwords, terminal=terminal))
+            if terminal is not None:
+                authorised = session.authenticate_terminal(terminal)
+                access.append(authorised.check)
             files = session.read_all()
             asked = {r.check for r in chosen.requirements}
             exact = PassiveAuthOptions(profile=CheckId.DSC_PROFILE in asked)
@@ -262,12 +277,15 @@ def verify(
             checks.append(_ask_online(online, passive, files, device_id))
             clock.lap("online")
         scores: list[MatchScore] = []
-        if wanted:
+        if chosen.face_fmr is not None or picture is not None:
             checks += face.compare(scores)
             clock.lap("face")
+        if chosen.finger_fmr is not None or prints:
+            checks += fingers.compare(scores)
+            clock.lap("finger")
     finally:
-        if face is not None:
-            face.abandon()
+        for sample in samples:
+            sample.abandon()
         if executor is None:
             pool.shutdown(wait=False, cancel_futures=True)
     report = VerificationReport(checks=tuple(checks), trust_store_id=passive.report.trust_store_id, verified_at=moment)
@@ -360,7 +378,32 @@ def _aware(at: datetime | None) -> datetime:
     return at
 
 
-def _read_live(live: Path | str | bytes | Image) -> bytes | Image:
+def _prints(finger: LivePicture | Sequence[LivePicture] | None) -> list[bytes | Image]:
+    if finger is None:
+        return []
+    tries: Sequence[LivePicture] = finger if isinstance(finger, list | tuple) else [cast("LivePicture", finger)]
+    if len(tries) > MAX_TRIES:
+        raise ConfigurationError(f"at most {MAX_TRIES} live fingerprints, got {len(tries)}")
+    return [_read_live(one) for one in tries]
+
+
+def _finger_pictures(raw: bytes) -> tuple[list[ChipPicture], Reason]:
+    """The prints of DG3, and why there are none."""
+    try:
+        group = DG3.parse(raw)
+    except MalformedDataError:
+        return [], Reason.FILE_MALFORMED
+    found = []
+    for record in group.records:
+        per_inch = record.image_resolution[0] * (2.54 if record.scale_units == 2 else 1.0)
+        for image in record.images[:MAX_STORED]:
+            size = (image.width, image.height) if image.image_format is ImageFormat.RAW else None
+            found.append(ChipPicture(data=image.image, size=size, dpi=per_inch))
+    found += [ChipPicture(data=r.image) for block in group.data_blocks for r in block.representations]
+    return found[:MAX_STORED], Reason.OK if found else Reason.SAMPLE_MISSING
+
+
+def _read_live(live: LivePicture) -> bytes | Image:
     if isinstance(live, str | Path):
         path = Path(live)
         try:
@@ -378,28 +421,6 @@ def _encoded(picture: Image | None) -> Secret[bytes] | None:
     from idverify.biometric.codecs import encode_png
 
     return Secret(encode_png(picture))
-
-
-def _new_matcher() -> FaceMatcher:
-    from idverify.biometric.face.matcher import FaceMatcher
-
-    return FaceMatcher()
-
-
-def _live_sample(matcher: FaceMatcher, picture: bytes | Image) -> FaceSample:
-    from idverify.biometric.codecs import decode_image
-    from idverify.biometric.face.quality import CaptureKind
-    from idverify.biometric.image import as_image
-
-    image = decode_image(picture) if isinstance(picture, bytes) else as_image(picture)
-    return matcher.analyse(image, kind=CaptureKind.LIVE)
-
-
-def _portrait_sample(matcher: FaceMatcher, portrait: bytes) -> FaceSample:
-    from idverify.biometric.codecs import CHIP_FORMATS, decode_image
-    from idverify.biometric.face.quality import CaptureKind
-
-    return matcher.analyse(decode_image(portrait, formats=CHIP_FORMATS), kind=CaptureKind.PORTRAIT)
 
 
 def _portrait(files: Mapping[FileId, bytes]) -> tuple[bytes | None, str | None, Reason]:
@@ -489,87 +510,3 @@ def _ask_online(
     return online.check(
         OnlineRequest(signer_certificate=passive.signer.der, personal_number=Secret(number), device_id=device_id)
     )
-
-
-class _Face:
-    """The face part of one transaction: two templates made on other threads while the chip is read, and their score."""
-
-    def __init__(
-        self, matcher: FaceMatcher | None, picture: bytes | Image | None, policy: Policy, pool: Executor
-    ) -> None:
-        self._matcher, self._policy, self._pool = matcher, policy, pool
-        self._live: Future[FaceSample] | None = None
-        self._reference: Future[FaceSample] | None = None
-        self._problem = Reason.NO_PORTRAIT
-        self.advice: tuple[str, ...] = ()
-        if matcher is not None and picture is not None:
-            self._live = pool.submit(_live_sample, matcher, picture)
-
-    def on_file(self, file: FileId, raw: bytes) -> None:
-        """Start on the portrait as soon as DG2 is in."""
-        if file is not FileId.DG2 or self._live is None or self._matcher is None:
-            return
-        portrait, _, self._problem = _portrait({file: raw})
-        if portrait is not None:
-            self._reference = self._pool.submit(_portrait_sample, self._matcher, portrait)
-
-    def abandon(self) -> None:
-        """Take work that has not begun out of the queue; without effect after :meth:`compare`."""
-        for future in (self._live, self._reference):
-            if future is not None:
-                future.cancel()
-
-    def compare(self, scores: list[MatchScore]) -> list[CheckResult]:
-        """The checks ``face.quality`` and ``face.match``; appends the score."""
-        if self._matcher is None or self._live is None:
-            return [_face_result(CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
-        try:
-            live = self._live.result()
-        except NoFaceError:
-            self.advice = ("show-face",)
-            return [_face_result(CheckStatus.UNDETERMINED, Reason.NO_FACE, "live")]
-        except BiometricError:
-            return [_face_result(CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")]
-        checks = [self._quality(live)]
-        if self._reference is None:
-            return [*checks, _face_result(CheckStatus.UNDETERMINED, self._problem, "DG2")]
-        try:
-            chip = self._reference.result()
-        except ImageError:
-            return [*checks, _face_result(CheckStatus.UNDETERMINED, Reason.IMAGE_UNREADABLE, "DG2")]
-        except BiometricError:
-            return [*checks, _face_result(CheckStatus.UNDETERMINED, Reason.NO_FACE, "DG2")]
-        score = self._matcher.compare(live.template, chip.template)
-        limit = self._policy.face_fmr
-        threshold = self._matcher.threshold(limit) if score.fmr is not None and limit is not None else None
-        scores.append(
-            MatchScore(modality="face", value=score.value, threshold=threshold, fmr=score.fmr, model=score.model)
-        )
-        if score.fmr is None or limit is None:
-            return [*checks, _face_result(CheckStatus.UNDETERMINED, Reason.NOT_CALIBRATED)]
-        if score.fmr <= limit:
-            return [*checks, _face_result(CheckStatus.SUCCESSFUL, Reason.ABOVE_THRESHOLD)]
-        return [*checks, _face_result(CheckStatus.FAILED, Reason.BELOW_THRESHOLD)]
-
-    def _quality(self, live: FaceSample) -> CheckResult:
-        from idverify.biometric.face.quality import QualityStatus
-
-        self.advice = live.quality.advice
-        evidence = {"score": f"{live.quality.scalar}"}
-        if live.rivals:
-            return CheckResult(
-                check=CheckId.FACE_QUALITY, status=CheckStatus.FAILED, reason=Reason.SEVERAL_FACES, subject="live",
-                evidence=evidence,
-            )  # fmt: skip
-        status = live.quality.status
-        return CheckResult(
-            check=CheckId.FACE_QUALITY,
-            status=CheckStatus.FAILED if status is QualityStatus.UNUSABLE else CheckStatus.SUCCESSFUL,
-            reason=Reason.OK if status is QualityStatus.GOOD else Reason.POOR_QUALITY,
-            subject="live",
-            evidence=evidence,
-        )
-
-
-def _face_result(status: CheckStatus, reason: Reason, subject: str | None = None) -> CheckResult:
-    return CheckResult(check=CheckId.FACE_MATCH, status=status, reason=reason, subject=subject)

@@ -298,6 +298,7 @@ def test_the_live_picture_is_worked_on_while_the_chip_is_being_read() -> None:
 
     class Matcher:
         model = matcher().model
+        calibration = matcher().calibration
         threshold = staticmethod(matcher().threshold)
         compare = staticmethod(matcher().compare)
 

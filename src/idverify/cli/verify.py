@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from idverify.cli import _output, _passwords, _progress, _trust, _ui
-from idverify.errors import ConfigurationError
 
 
 def register(app: typer.Typer) -> None:
@@ -45,8 +44,6 @@ def verify(
     from idverify.verification import verify as run
 
     keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
-    if finger is not None:
-        raise ConfigurationError("--finger: matching fingerprints is not part of this version")
     moment, store = _ui.moment(at), _trust.load_trust(trust)
     transport = open_reader(reader)
     try:
@@ -55,6 +52,7 @@ def verify(
                 transport,
                 keys,
                 live=face,
+                finger=finger,
                 trust=store,
                 policy=policy,
                 at=moment,

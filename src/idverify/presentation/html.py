@@ -31,7 +31,8 @@ from idverify.presentation.wording import subject as subject_text
 from idverify.report import CheckStatus
 
 if TYPE_CHECKING:
-    from idverify.verification import MatchScore, VerificationResult
+    from idverify.matching import MatchScore
+    from idverify.verification import VerificationResult
 
 _PICTURE_SIDE = 640
 """Longest side in pixels of a picture inside the page."""

@@ -1,0 +1,315 @@
+"""The biometric half of a transaction: live samples against what the chip holds, as checks and scores.
+
+Works on pictures, never on a card; templates are made on an executor while somebody else reads the chip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from idverify.decision import Policy
+from idverify.errors import BiometricError, ConfigurationError, ImageError, NoFaceError, NoFingerError
+from idverify.report import CheckId, CheckResult, CheckStatus, Reason
+
+if TYPE_CHECKING:
+    from idverify.biometric.face.matcher import FaceMatcher, FaceSample
+    from idverify.biometric.finger.engine import FingerMatcher
+    from idverify.biometric.finger.extract import FingerSample
+    from idverify.biometric.image import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchScore:
+    """One biometric comparison, as it stands in reports.
+
+    Attributes:
+        modality: ``face`` or ``finger``.
+        value: similarity on the model's own scale.
+        threshold: the score that the policy's false match rate asks for; None where the policy asks for none.
+        fmr: false match rate at ``value`` from the model's calibration table; None where there is no table.
+        model: identity of the model, ``id@version``.
+    """
+
+    modality: str
+    value: float
+    threshold: float | None
+    fmr: float | None
+    model: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this score."""
+        return {
+            "modality": self.modality, "value": self.value, "threshold": self.threshold, "fmr": self.fmr,
+            "model": self.model,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChipPicture:
+    """A picture out of the chip.
+
+    Attributes:
+        data: the encoded picture, or raw grey pixels where ``size`` is given; personal data.
+        size: width and height of raw pixels, or None for an encoded picture.
+        dpi: resolution, for fingers.
+    """
+
+    data: bytes = field(repr=False)
+    size: tuple[int, int] | None = None
+    dpi: float = 500.0
+
+
+def new_face_matcher() -> FaceMatcher:
+    """The default face matcher; nothing is loaded before its first picture."""
+    from idverify.biometric.face.matcher import FaceMatcher
+
+    return FaceMatcher()
+
+
+def new_finger_matcher() -> FingerMatcher:
+    """The default finger matcher; nothing is loaded before its first picture."""
+    from idverify.biometric.finger.engine import FingerMatcher
+
+    return FingerMatcher()
+
+
+class FaceMatching:
+    """Two face templates of one transaction, and their score.
+
+    Args:
+        matcher: None where no face is compared.
+        picture: the live picture, encoded or as an RGB array; None where there is none.
+        policy: gives the false match rate.
+        executor: makes the templates.
+
+    Raises:
+        ConfigurationError: the policy's rate lies outside the matcher's calibration table.
+    """
+
+    def __init__(
+        self, matcher: FaceMatcher | None, picture: bytes | Image | None, policy: Policy, executor: Executor
+    ) -> None:
+        self._matcher, self._executor, self._limit = matcher, executor, policy.face_fmr
+        self._live: Future[FaceSample] | None = None
+        self._reference: Future[FaceSample] | None = None
+        self._problem = Reason.NO_PORTRAIT
+        self._threshold: float | None = None
+        self.advice: tuple[str, ...] = ()
+        if matcher is not None and picture is not None:
+            if self._limit is not None and matcher.calibration is not None:
+                self._threshold = matcher.threshold(self._limit)
+            self._live = executor.submit(_live_face, matcher, picture)
+
+    def enrol(self, portrait: bytes | None, problem: Reason) -> None:
+        """Start on the portrait, or say why there is none."""
+        self._problem = problem
+        if portrait is not None and self._live is not None and self._matcher is not None:
+            self._reference = self._executor.submit(_chip_face, self._matcher, portrait)
+
+    def abandon(self) -> None:
+        """Take work that has not begun out of the queue; without effect after :meth:`compare`."""
+        for future in (self._live, self._reference):
+            if future is not None:
+                future.cancel()
+
+    def compare(self, scores: list[MatchScore]) -> list[CheckResult]:
+        """The checks ``face.quality`` and ``face.match``; appends the score.
+
+        Raises:
+            ImageError: the live picture cannot be decoded.
+            ModelError: a model is missing or altered.
+        """
+        if self._matcher is None or self._live is None:
+            return [_result(CheckId.FACE_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
+        try:
+            live = self._live.result()
+        except NoFaceError:
+            self.advice = ("show-face",)
+            return [_result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.NO_FACE, "live")]
+        except BiometricError:
+            return [_result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")]
+        checks = [self._quality(live)]
+        if self._reference is None:
+            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG2")]
+        try:
+            chip = self._reference.result()
+        except ImageError:
+            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.IMAGE_UNREADABLE, "DG2")]
+        except BiometricError:
+            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.NO_FACE, "DG2")]
+        score = self._matcher.compare(live.template, chip.template)
+        scores.append(
+            MatchScore(modality="face", value=score.value, threshold=self._threshold, fmr=score.fmr, model=score.model)
+        )
+        return [*checks, _judged(CheckId.FACE_MATCH, score.fmr, self._limit)]
+
+    def _quality(self, live: FaceSample) -> CheckResult:
+        from idverify.biometric.face.quality import QualityStatus
+
+        self.advice = live.quality.advice
+        evidence = {"score": f"{live.quality.scalar}"}
+        if live.rivals:
+            return _result(CheckId.FACE_QUALITY, CheckStatus.FAILED, Reason.SEVERAL_FACES, "live", evidence)
+        status = live.quality.status
+        return _result(
+            CheckId.FACE_QUALITY,
+            CheckStatus.FAILED if status is QualityStatus.UNUSABLE else CheckStatus.SUCCESSFUL,
+            Reason.OK if status is QualityStatus.GOOD else Reason.POOR_QUALITY,
+            "live",
+            evidence,
+        )
+
+
+class FingerMatching:
+    """Live prints of one finger against the prints on the chip, the best comparison counts.
+
+    Args:
+        matcher: None where no finger is compared.
+        pictures: tries of one live finger, encoded or as arrays.
+        policy: gives the false match rate.
+        executor: makes the templates.
+        dpi: resolution of the live pictures.
+
+    Raises:
+        ConfigurationError: the policy's rate lies outside the matcher's calibration table.
+    """
+
+    def __init__(
+        self,
+        matcher: FingerMatcher | None,
+        pictures: Sequence[bytes | Image],
+        policy: Policy,
+        executor: Executor,
+        *,
+        dpi: float = 500.0,
+    ) -> None:
+        self._matcher, self._executor, self._limit = matcher, executor, policy.finger_fmr
+        self._live: list[Future[FingerSample]] = []
+        self._stored: list[Future[FingerSample]] = []
+        self._problem = Reason.NOT_READ
+        self._threshold: float | None = None
+        if matcher is not None and pictures:
+            if self._limit is not None and matcher.calibration is not None:
+                self._threshold = matcher.calibration.threshold(self._limit)
+            self._live = [executor.submit(_live_finger, matcher, p, dpi) for p in pictures]
+
+    def enrol(self, prints: Sequence[ChipPicture], problem: Reason) -> None:
+        """Start on the prints of DG3, or say why there are none."""
+        self._problem = problem
+        if self._matcher is not None and self._live:
+            self._stored = [self._executor.submit(_chip_finger, self._matcher, p) for p in prints]
+
+    def abandon(self) -> None:
+        """Take work that has not begun out of the queue; without effect after :meth:`compare`."""
+        for future in (*self._live, *self._stored):
+            future.cancel()
+
+    def compare(self, scores: list[MatchScore]) -> list[CheckResult]:
+        """The checks ``finger.quality`` and ``finger.match``; appends the score.
+
+        Raises:
+            ImageError: a live picture cannot be decoded.
+            ModelError: a model is missing or altered.
+        """
+        if self._matcher is None or not self._live:
+            return [_result(CheckId.FINGER_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
+        probes = []
+        for future in self._live:
+            try:
+                probes.append(future.result())
+            except BiometricError:  # another try may be better
+                continue
+        if not probes:
+            return [_result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")]
+        checks = [self._quality(probes)]
+        references = []
+        for future in self._stored:
+            try:
+                references.append(future.result().template())
+            except (ImageError, NoFingerError, BiometricError):
+                self._problem = Reason.IMAGE_UNREADABLE
+        if not references:
+            return [*checks, _result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG3")]
+        score = self._matcher.best([p.template() for p in probes], references)
+        scores.append(
+            MatchScore(
+                modality="finger", value=score.value, threshold=self._threshold, fmr=score.fmr, model=score.model
+            )
+        )
+        return [*checks, _judged(CheckId.FINGER_MATCH, score.fmr, self._limit)]
+
+    @staticmethod
+    def _quality(probes: Sequence[FingerSample]) -> CheckResult:
+        best = max(p.quality.value for p in probes)
+        poor = best < _POOR_FINGER
+        return _result(
+            CheckId.FINGER_QUALITY,
+            CheckStatus.FAILED if poor else CheckStatus.SUCCESSFUL,
+            Reason.POOR_QUALITY if poor else Reason.OK,
+            "live",
+            {"score": f"{best}", "tries": f"{len(probes)}"},
+        )
+
+
+_POOR_FINGER = 20  # FingerQuality: below 20 try again
+
+
+def _judged(check: CheckId, fmr: float | None, limit: float | None) -> CheckResult:
+    if fmr is None or limit is None:
+        return _result(check, CheckStatus.UNDETERMINED, Reason.NOT_CALIBRATED)
+    if fmr <= limit:
+        return _result(check, CheckStatus.SUCCESSFUL, Reason.ABOVE_THRESHOLD)
+    return _result(check, CheckStatus.FAILED, Reason.BELOW_THRESHOLD)
+
+
+def _result(
+    check: CheckId,
+    status: CheckStatus,
+    reason: Reason,
+    subject: str | None = None,
+    evidence: dict[str, str] | None = None,
+) -> CheckResult:
+    return CheckResult(check=check, status=status, reason=reason, subject=subject, evidence=evidence or {})
+
+
+def _decoded(picture: bytes | Image) -> Image:
+    from idverify.biometric.codecs import decode_image
+    from idverify.biometric.image import as_image
+
+    return decode_image(picture) if isinstance(picture, bytes) else as_image(picture)
+
+
+def _live_face(matcher: FaceMatcher, picture: bytes | Image) -> FaceSample:
+    from idverify.biometric.face.quality import CaptureKind
+
+    return matcher.analyse(_decoded(picture), kind=CaptureKind.LIVE)
+
+
+def _chip_face(matcher: FaceMatcher, portrait: bytes) -> FaceSample:
+    from idverify.biometric.codecs import CHIP_FORMATS, decode_image
+    from idverify.biometric.face.quality import CaptureKind
+
+    return matcher.analyse(decode_image(portrait, formats=CHIP_FORMATS), kind=CaptureKind.PORTRAIT)
+
+
+def _live_finger(matcher: FingerMatcher, picture: bytes | Image, dpi: float) -> FingerSample:
+    return matcher.sample(_decoded(picture), dpi=dpi)
+
+
+def _chip_finger(matcher: FingerMatcher, picture: ChipPicture) -> FingerSample:
+    import numpy as np
+
+    from idverify.biometric.codecs import CHIP_FORMATS, decode_image
+
+    if picture.size is None:
+        return matcher.sample(decode_image(picture.data, formats=CHIP_FORMATS), dpi=picture.dpi)
+    width, height = picture.size
+    if width * height != len(picture.data) or not picture.data:
+        raise ImageError(f"raw finger image: expected {width} × {height} pixels, got {len(picture.data)} bytes")
+    try:
+        return matcher.sample(np.frombuffer(picture.data, np.uint8).reshape(height, width), dpi=picture.dpi)
+    except ConfigurationError as error:  # a resolution that the chip made up
+        raise ImageError(str(error)) from None
