@@ -14,6 +14,7 @@ help:
 	@echo "make test   set up, then lint, types, import contracts and all tests"
 	@echo "make lint   ruff, mypy --strict, import-linter"
 	@echo "make bench  benchmarks, JSON kept in out/bench"
+	@echo "make fuzz   hostile input for every parser, SECONDS=120 in all; findings kept in out/fuzz"
 
 system:
 	@scripts/setup-system "$(or $(PYTHON),python3)"
@@ -40,6 +41,10 @@ test: lint
 bench: setup
 	@mkdir -p out/bench
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only --benchmark-json=out/bench/latest.json
+
+# SECONDS=3600 for an hour; TARGET=sod for one parser; a fresh SEED for other inputs
+fuzz: setup
+	nice -n 10 $(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),120) --seed $(or $(SEED),0) $(if $(TARGET),--target $(TARGET))
 
 clean:
 	rm -rf $(VENV) out dist build

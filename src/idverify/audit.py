@@ -122,7 +122,7 @@ class Entry:
                 data=record.get("data"), salt=record.get("salt"),
             )  # fmt: skip
             _ = entry.when
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise AuditError("a line of the audit log is no entry") from None
         return entry
 
@@ -183,9 +183,11 @@ class Anchor:
         """
         try:
             record = json.loads(text)
-            return cls(int(record["number"]), str(record["hash"]), bytes.fromhex(record["signature"]))
-        except (ValueError, KeyError, TypeError):
+            anchor = cls(int(record["number"]), str(record["hash"]), bytes.fromhex(record["signature"]))
+            cls._message(anchor.number, anchor.hash)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise AuditError("not an anchor of an audit log") from None
+        return anchor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -246,7 +246,7 @@ class Policy:
         """
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # tomllib lets int() refuse thousands of digits
             raise PolicyError(f"cannot read the policy file {path.name}: {error}") from error
         return cls.from_mapping({"id": path.stem, **data}, source=path.name)
 

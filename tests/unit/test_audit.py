@@ -255,3 +255,29 @@ def test_a_log_in_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
         AuditLog(tmp_path / "missing" / "a.log")
     with pytest.raises(AuditError):
         verify_log(tmp_path / "missing.log")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"number": 1e999, "time": "2026-01-01T00:00:00+00:00", "event": "", "previous": "", "digest": "", "hash": ""}',
+        "[" * 100_000,
+    ],
+)
+def test_a_line_of_extreme_numbers_or_nesting_is_no_entry(line: str) -> None:
+    with pytest.raises(AuditError):
+        audit.Entry.parse(line.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"number": 1e999, "hash": "00", "signature": ""}',
+        '{"number": -1, "hash": "00", "signature": ""}',
+        '{"number": 1, "hash": "zz", "signature": ""}',
+    ],
+)
+def test_what_is_no_anchor_is_refused_when_read(text: str) -> None:
+    with pytest.raises(AuditError):
+        Anchor.from_json(text)

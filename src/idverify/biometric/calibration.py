@@ -145,7 +145,7 @@ class CalibrationTable:
                 impostor=int(entry["impostor"]),
                 points=points,
             )
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ModelError(f"the calibration table is malformed: {type(error).__name__}") from None
 
     def to_json(self) -> str:

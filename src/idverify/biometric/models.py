@@ -192,7 +192,7 @@ def _read_manifest(path: Path) -> tuple[dict[str, ModelCard], dict[str, str]]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise ModelError("the manifest of the models cannot be read") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"the manifest of the models is no TOML: {type(error).__name__}") from None
     entries, defaults = content.get("model"), content.get("defaults", {})
     if content.get("schema") != 1 or not isinstance(entries, list) or not isinstance(defaults, dict):

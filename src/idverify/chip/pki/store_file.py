@@ -151,7 +151,7 @@ class StoreFile:
             self._entries: Final[bytes] = parts["entries"]
             self._tables: Final = {t: memoryview(parts[t]).cast("B") for t in _TABLES}
             self.sources: Final[list[dict[str, Any]]] = json.loads(parts["sources"])
-        except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             raise TrustStoreError(f"{name}: the header cannot be read") from error
         if len(self._entries) != self.count * _RECORD.size:
             raise TrustStoreError(f"{name}: the index has another size than the header says")
