@@ -11,8 +11,9 @@ What is rewritten without changing the result (checked against the original to 1
 * the heads work at half resolution: a 5 × 5 kernel on a doubled picture is four 3 × 3 kernels on the picture itself;
 * the heads of direction and type run on 9 × 9 patches around the minutiae alone.
 
-What is refitted (left out with ``--exact``): five bottlenecks get fewer hidden units with a rectifier instead of GELU.
-Their weights, and those around them, were distilled from the original: ``leader_distil.py`` made ``leader_fast.npz``.
+What is refitted (left out with ``--exact``): five bottlenecks get fewer hidden units, and they, the stems and the
+context layers a rectifier instead of GELU. All weights were then distilled from the original: ``leader_distil.py`` made
+``leader_fast.npz``.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ SOURCE = Source(
     member_sha256="0cbf12af936482d10ba54b23f40a9b192ab767df2f81bc96c5954585735fefe6",
 )
 FILE = "leader-fast.onnx"
-SHA256 = "f7c2334acce8afb4439bfd4e8560e834b71d250b37b669efe0378c1aaed39247"
+SHA256 = "88f1c5572bb23cfd26c78da9027acd413c9ab28a9a1d3137ed2f898d79019378"
 DISTILLED = Path(__file__).with_name("leader_fast.npz")
-DISTILLED_SHA256 = "b61ca97f9150a6b1eb301c5da7fb2f9891cb112c2af13bf14722fda2a8ebedbf"
+DISTILLED_SHA256 = "80b9b9d5f943b93b1308174e8ffc4f9d3702535f5f03e75c7dfeda30cb7adff8"
 MAX_MINUTIAE = 256
 
 Array = np.ndarray
@@ -81,7 +82,7 @@ def read_weights(h5: bytes) -> Weights:
 
 
 def read_distilled(path: Path) -> Weights:
-    """The refitted weights: every array of the network but those of the stems, named ``layer.index``."""
+    """The refitted weights: every array of the network, named ``layer.index``."""
     data = path.read_bytes()
     if sha256(data) != DISTILLED_SHA256:
         print(f"{path.name}: SHA-256 {sha256(data)} is not the pinned one")
@@ -136,8 +137,9 @@ def pad_channels(weights: Weights) -> dict[str, int]:
 class Graph:
     """Writes the network node by node."""
 
-    def __init__(self, weights: Weights) -> None:
-        self.weights = weights
+    def __init__(self, weights: Weights, *, rectified: bool = False) -> None:
+        """Takes the weights; ``rectified`` where stems and context were refitted with rectifiers."""
+        self.weights, self.rectified = weights, rectified
         self.real = pad_channels(weights)
         self.nodes: list[Any] = []
         self.constants: dict[bytes, tuple[str, Any]] = {}
@@ -202,7 +204,12 @@ class Graph:
         kernel[:half, :, 2:7, 2:7] = near
         kernel[half:, :, ::2, ::2] = far
         centred = self.centred(kernel, np.concatenate([near_bias, far_bias]), gain)
-        return self.pool(self.gelu(self.norm(self.conv(image, *centred), gain, shift)), largest)
+        normal = self.norm(self.conv(image, *centred), gain, shift)
+        if not self.rectified:
+            return self.pool(self.gelu(normal), largest)
+        if largest:  # a rectifier may follow the largest value
+            return str(self.node("Relu", self.pool(normal, True)))
+        return self.pool(str(self.node("Relu", normal)), False)
 
     def separable(self, name: str, x: str) -> str:
         (depth,), (point, bias), (gain, shift) = (self.weights[f"{name}_{k}"] for k in ("sepdw", "seppw", "ln"))
@@ -279,7 +286,8 @@ class Graph:
             x = self.halve(skips[-1], width)
         for i in (3, 2, 1, 0):
             x = self.double(self.separable(f"dec0_{i}", x), skips[i])
-        context = [self.gelu(self.conv(x, *self.weights[f"attention_conv_d{d}"], dilation=d)) for d in (1, 3, 6)]
+        context = [self.conv(x, *self.weights[f"attention_conv_d{d}"], dilation=d) for d in (1, 3, 6)]
+        context = [str(self.node("Relu", y)) if self.rectified else self.gelu(y) for y in context]
         gate = self.node("Sigmoid", self.conv(self.node("Concat", *context, axis=1), *self.weights["attention_s"]))
         x = self.node("Concat", self.node("Mul", x, gate), fine, axis=1)
         skips = []
@@ -358,7 +366,7 @@ def build(h5: bytes, distilled: Path | None) -> bytes:
     weights = read_weights(h5)
     if distilled is not None:
         weights |= read_distilled(distilled)
-    return bytes(Graph(weights).build().SerializeToString(deterministic=True))
+    return bytes(Graph(weights, rectified=distilled is not None).build().SerializeToString(deterministic=True))
 
 
 def main() -> None:
