@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from idverify.biometric.evaluation import calibrate_faces, error_curve, evaluate_faces, plot_det, read_pairs
+from idverify.biometric.evaluation import calibrate_faces, error_curve, evaluate_faces, plot_det, read_pairs, sweep
 from idverify.biometric.evaluation.det import det_points
 from idverify.biometric.evaluation.face import all_pair_scores, fold_accuracy
 from idverify.biometric.face import FaceMatcher
@@ -181,6 +181,38 @@ def test_calibration_needs_people(folder: Path, matcher: FaceMatcher) -> None:
         measure([f"{place}.jpg" for place in LAYOUT])
 
 
+def test_sweep_shows_where_a_counter_ends(folder: Path, matcher: FaceMatcher) -> None:
+    tried = {
+        "clean": sweep.STANDARD["clean"],
+        "chip": sweep.chip(15_000),
+        "half": sweep.resolution(0.5),
+        "dark": sweep.light(0.2),
+        "turned": sweep.roll(20),
+        "blurred": sweep.blur(2),
+        "noisy": sweep.noise(15),
+        "one side": sweep.side_light(0.3),
+        "JPEG": sweep.jpeg(20),
+        "black": sweep.light(0.0),
+    }
+    seen: list[str] = []
+    rows = sweep.sweep_faces(
+        read_pairs(PAIRS), folder / "images", matcher=matcher, degradations=tried, on_row=lambda r: seen.append(r.name)
+    )
+    assert seen == list(tried)
+    by_name = {row.name: row for row in rows}
+    assert all(row.genuine == 2 for row in rows)
+    assert [row.missed for row in rows] == [0] * 9 + [2]
+    assert (by_name["black"].no_face, by_name["black"].mean) == (2, 0.0)
+    assert all(0.4 < by_name[name].mean < by_name["clean"].mean + 0.05 for name in list(tried)[1:-1])
+    assert by_name["black"].to_json()["fnmr"] == 1.0
+    assert "| black | 100.0 % | 2 | 2 |" in sweep.table(rows)
+    assert len(sweep.sweep_faces(read_pairs(PAIRS), folder / "images", matcher=matcher, limit=1,
+                                 degradations={"clean": tried["clean"]})) == 1  # fmt: skip
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        sweep.sweep_faces(read_pairs(PAIRS), folder, matcher=matcher)
+
+
+@pytest.mark.slow
 def test_accuracy_on_labeled_faces_in_the_wild(tmp_path: Path) -> None:
     """The first fifty pairs, every two of their pictures. docs/models.md has the figures of both development folds."""
     folder = shared("faces/lfw_dev")

@@ -15,6 +15,7 @@ from idverify.biometric.evaluation.metrics import (
     wilson_interval,
 )
 from idverify.biometric.evaluation.pad import PadEvaluation, PadItem, PadRate, evaluate_pad, pad_rates
+from idverify.biometric.evaluation.sweep import SweepRow, sweep_faces
 
 __all__ = [
     "ErrorCurve",
@@ -23,6 +24,7 @@ __all__ = [
     "PadItem",
     "PadRate",
     "PairsFile",
+    "SweepRow",
     "calibrate_faces",
     "equal_error_rate",
     "error_curve",
@@ -35,6 +37,7 @@ __all__ = [
     "plot_det",
     "read_pairs",
     "subject_bootstrap",
+    "sweep_faces",
     "threshold_at_fmr",
     "wilson_interval",
 ]
