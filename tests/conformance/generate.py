@@ -21,7 +21,8 @@ these points: the policies that come with the library tolerate what does not tou
 Version 1.5 moved many cases to ICAO's own test plan and gives their titles only. Their required reaction is taken from
 the title and from ICAO Doc 9303; a case whose title leaves it open is not called covered.
 
-The documents here are this library's own, made after the descriptions; the guideline's reference data set is not used.
+The documents here are this library's own, made after the descriptions. The published files of the guideline's reference
+passport pass the same checks of form; they are not part of this repository.
 A covered case says what this test does, not that a test laboratory has confirmed it.
 
 This page is generated: `python -m tests.conformance.generate`. A test fails where it is out of date.
