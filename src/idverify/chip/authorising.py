@@ -139,6 +139,12 @@ class Authoriser:
         )
 
 
+def without_chip(chip: ChipResult) -> TerminalResult:
+    """Terminal authentication that could not be run, because chip authentication did not show anything."""
+    status = CheckStatus.NOT_SUPPORTED if chip.status is CheckStatus.NOT_SUPPORTED else CheckStatus.NOT_PERFORMED
+    return TerminalResult(_result(status, chip.reason, needs=chip.check.value).check, chip=chip)
+
+
 def present(
     channel: CardChannel,
     credentials: TerminalCredentials,

@@ -22,7 +22,7 @@ from idverify.chip.access.chip_auth import (
 )
 from idverify.chip.access.domain import static_key
 from idverify.chip.access.terminal_auth import TerminalCredentials
-from idverify.chip.authorising import TerminalResult, present, references_of
+from idverify.chip.authorising import TerminalResult, present, references_of, without_chip
 from idverify.chip.chip_proof import ChipResult
 from idverify.chip.iso7816.channel import FileChannel
 from idverify.chip.iso7816.filesystem import select_application, select_master_file
@@ -72,8 +72,7 @@ class GeneralAuthenticator:
             opened: how the card was opened this time.
 
         Raises:
-            AccessDeniedError: the card did not open by PACE, offers no chip authentication 2, refuses it, or does not
-                know its key.
+            AccessDeniedError: the card did not open by PACE.
             TransportError, SecureMessagingError, TerminalKeyError
         """
         pace = opened.pace
@@ -81,6 +80,15 @@ class GeneralAuthenticator:
             raise AccessDeniedError("the general authentication procedure begins with PACE")
         select_master_file(channel)
         plan = self._plan(channel, opened)
+        if plan is None:
+            select_application(channel)
+            chip = ChipResult(
+                check=CheckId.CHIP_AUTHENTICATION,
+                key_file=_FILE,
+                status=CheckStatus.NOT_SUPPORTED,
+                reason=Reason.NOT_OFFERED,
+            )
+            return without_chip(chip)
         key = plan.domain.generate(self.rng)
         terminal = present(
             channel,
@@ -95,7 +103,11 @@ class GeneralAuthenticator:
         if not terminal.accepted:
             select_application(channel)
             return terminal
-        result = run_chip_auth_2(channel, self._choice(channel, plan), key)
+        try:
+            result = run_chip_auth_2(channel, self._choice(channel, plan), key)
+        except (AccessDeniedError, MalformedDataError) as error:
+            select_application(channel)
+            return TerminalResult(terminal.check, terminal.evidence, _refused(error))
         after = self.switch(result)
         chip = ChipResult(
             check=CheckId.CHIP_AUTHENTICATION,
@@ -110,14 +122,14 @@ class GeneralAuthenticator:
             select_application(after)
         return TerminalResult(terminal.check, terminal.evidence, chip)
 
-    def _plan(self, channel: FileChannel, opened: Opened) -> ChipAuthPlan:
+    def _plan(self, channel: FileChannel, opened: Opened) -> ChipAuthPlan | None:
         """The group for the ephemeral key: EF.CardAccess names it, else EF.CardSecurity if it is readable yet."""
         plans = chip_auth_plans(opened.security_infos) if opened.security_infos is not None else ()
         if plans:
             return plans[0]
         for choice in self._choices(channel):
             return ChipAuthPlan(choice.protocol, static_key(choice.public_key).domain, choice.key_id)
-        raise AccessDeniedError("the chip offers no chip authentication of version 2")
+        return None
 
     def _choice(self, channel: FileChannel, plan: ChipAuthPlan) -> ChipAuthChoice:
         for choice in self._choices(channel):
@@ -135,3 +147,17 @@ class GeneralAuthenticator:
             return chip_auth_choices(SecurityInfos.parse(content, what=_FILE.label, lenient=True), version=2)
         except (MalformedDataError, StatusWordError):
             return ()
+
+
+def _refused(error: AccessDeniedError | MalformedDataError) -> ChipResult:
+    """Chip authentication 2 that the chip would not carry out."""
+    facts = {"version": "2"}
+    if isinstance(error.__cause__, StatusWordError):
+        facts["sw"] = f"{error.__cause__.sw:04X}"
+    return ChipResult(
+        check=CheckId.CHIP_AUTHENTICATION,
+        key_file=_FILE,
+        status=CheckStatus.FAILED,
+        reason=Reason.CHIP_REFUSED if isinstance(error, AccessDeniedError) else Reason.FILE_MALFORMED,
+        facts=facts,
+    )

@@ -72,7 +72,7 @@ class Prover:
         active = self._active()
         if self.done is not None:
             return active, self.done
-        return active, self._mapping(self.cam) if self.cam is not None else self._chip()
+        return active, self._mapping(self.cam) if self.cam is not None else self.chip()
 
     # ---- active authentication ----------------------------------------------------------------------------------
 
@@ -120,8 +120,12 @@ class Prover:
 
     # ---- chip authentication ------------------------------------------------------------------------------------
 
-    def _chip(self) -> ChipResult:
-        """ICAO 9303-11 §6.2, with a key of DG14."""
+    def chip(self) -> ChipResult:
+        """Chip authentication of version 1 (ICAO 9303-11 §6.2), with a key of DG14.
+
+        Raises:
+            SecureMessagingError, TransportError, OperationCancelled
+        """
         check, file = CheckId.CHIP_AUTHENTICATION, FileId.DG14
         if file not in self.files:
             return self._missing(check, file)

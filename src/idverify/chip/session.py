@@ -426,17 +426,20 @@ class DocumentSession:
                 if file in self.listed_groups():
                     self._try(file)
             self._tell(Progress(Phase.CHIP_AUTHENTICATION))
-            opened = self._opened
-            return Prover(
-                files=self._files,
-                unreadable=self._unreadable,
-                run=self._run_proof,
-                switch=self._switch_keys,
-                rng=self._rng,
-                challenge=challenge,
-                cam=opened.pace.cam if opened is not None and opened.pace is not None else None,
-                done=self._chip_done,
-            ).prove()
+            return self._prover(challenge).prove()
+
+    def _prover(self, challenge: bytes | None = None) -> Prover:
+        opened = self._opened
+        return Prover(
+            files=self._files,
+            unreadable=self._unreadable,
+            run=self._run_proof,
+            switch=self._switch_keys,
+            rng=self._rng,
+            challenge=challenge,
+            cam=opened.pace.cam if opened is not None and opened.pace is not None else None,
+            done=self._chip_done,
+        )
 
     def authenticate_terminal(
         self, credentials: TerminalCredentials | None = None, *, on: date | None = None
@@ -454,15 +457,16 @@ class DocumentSession:
             on: the terminal's day for judging its own certificates beforehand; None leaves dates to the chip.
 
         Returns:
-            ``terminal.ta`` with its evidence. A chip that does not accept the terminal is a result, not an error.
+            ``terminal.ta`` with its evidence. A chip that does not know the protocol, fails chip authentication or does
+            not accept the terminal is a result, not an error.
 
         Raises:
-            AccessDeniedError: the chip offers no chip authentication that goes with it, refuses it, or fails it.
+            AccessDeniedError: chip authentication, repeated after the card had moved, was refused.
             ConfigurationError: the session is not open, the chip has no access control, or there are no credentials.
             TerminalKeyError: the terminal's key cannot sign, or does not belong to its certificate.
             TransportError, SecureMessagingError, OperationCancelled
         """
-        from idverify.chip.authorising import Authoriser
+        from idverify.chip.authorising import Authoriser, without_chip
         from idverify.chip.general_authentication import GeneralAuthenticator, offers_version_2
 
         self._require_open()
@@ -486,6 +490,10 @@ class DocumentSession:
             authoriser = Authoriser(credentials=credentials, on=on, rng=self._rng)
         with self._timed(Phase.CHIP_AUTHENTICATION), self._ending():
             self._tell(Progress(Phase.CHIP_AUTHENTICATION))
+            if isinstance(authoriser, Authoriser) and self._terminal_key is None:
+                self._chip_done = self._prover().chip()
+                if not self._chip_done.proven:
+                    return without_chip(self._chip_done)
             result = self._recovering(lambda channel: self._authorise(authoriser))
         self._chip_done = result.chip or self._chip_done
         if result.accepted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 
@@ -34,7 +35,7 @@ from idverify.emulator import (
 from idverify.emulator.cv_pki import CvIssued
 from idverify.emulator.profiles import ChipAuthSpec
 from idverify.emulator.terminal_auth import ROLE_DV_DOMESTIC, ROLE_TERMINAL
-from idverify.errors import AccessDeniedError, ConfigurationError, TerminalKeyError, TransportError
+from idverify.errors import ConfigurationError, TerminalKeyError, TransportError
 from idverify.report import CheckResult, CheckStatus, Reason
 
 BIOMETRIC = (FileId.DG3, FileId.DG4)
@@ -137,8 +138,10 @@ def test_a_card_that_moves_at_any_command() -> None:
 
 def test_documents_without_it_say_so() -> None:
     session = opened(personalise("passport-aa-ecdsa", seed="none"))
-    with pytest.raises(AccessDeniedError, match="chip authentication"):
-        session.authenticate_terminal(credentials(authority()))
+    result = session.authenticate_terminal(credentials(authority()))
+    assert (result.check.status, result.check.reason) == (CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED)
+    assert not result.accepted
+    assert session.authenticate_chip()[0].proven
     session = DocumentSession(MemoryTransport(citizen_card(seed="none")), memory=LimitMemory())
     with pytest.raises(ConfigurationError, match="not open"):
         session.authenticate_terminal(credentials(authority()))
@@ -285,3 +288,39 @@ def test_other_keys_of_terminals(kind: str, hash_name: str) -> None:
         session.open(AccessPassword.from_mrz_text(card.mrz), terminal=credentials(pki))
         assert session.authenticate_terminal().accepted
         assert session.read(FileId.DG3) == card.files[FileId.DG3]
+
+
+def test_a_copied_passport_is_no_exception() -> None:
+    card = document("passport-eac")
+    copy = Card(with_quirks(card.image, ca_other_key=True))
+    session = opened(copy)
+    result = session.authenticate_terminal(credentials(authority()))
+    assert (result.check.status, result.check.reason) == (CheckStatus.NOT_PERFORMED, Reason.CHIP_PROOF_INVALID)
+    session.read_all()
+    assert session.unreadable[FileId.DG3] is Reason.ACCESS_REFUSED
+    chip = session.authenticate_chip()[1]
+    assert (chip.status, chip.proven) == (CheckStatus.FAILED, False)
+
+
+def test_a_bare_answer_after_chip_authentication_is_no_copy() -> None:
+    card = document("passport-eac").fresh()
+    session = opened(card)
+    session.read_all()
+    card.faults.append(Fault(FaultKind.RESET, card.apdu_count + 2))  # at the first command under the new keys
+    assert session.authenticate_terminal(credentials(authority())).accepted
+    assert session.read(FileId.DG3) == card.files[FileId.DG3]
+
+
+def test_an_identity_card_without_a_key_in_its_card_security() -> None:
+    card = personalise("eid-eac2", seed="keyless", cv_pki=authority(), ca=())
+    session = opened_for(card, credentials(authority()))
+    result = session.authenticate_terminal()
+    assert (result.check.status, result.check.reason) == (CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED)
+    whole = personalise("eid-eac2", seed="keyless", cv_pki=authority())
+    damaged = Card(replace(whole.image, files={**whole.image.files, FileId.CARD_SECURITY: b"\x30\x03\x02\x01\x01"}))
+    session = opened_for(damaged, credentials(authority()))
+    result = session.authenticate_terminal()
+    assert result.accepted
+    assert result.chip is not None
+    assert (result.chip.status, result.chip.reason) == (CheckStatus.FAILED, Reason.CHIP_REFUSED)
+    assert session.read(FileId.DG1) == whole.files[FileId.DG1]
