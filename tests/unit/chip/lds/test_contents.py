@@ -1,4 +1,4 @@
-"""Are files exactly as the standards ask? Each deviation is played in the conformance suite; here: what holds for all."""
+"""Are files exactly as the standards ask? Each deviation is played in the conformance suite; this holds for all."""
 
 from __future__ import annotations
 
