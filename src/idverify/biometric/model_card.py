@@ -12,9 +12,7 @@ from idverify.errors import ModelError
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-TASKS = frozenset(
-    {"face-detection", "face-embedding", "face-pad", "face-pose", "face-landmarks", "finger-minutiae"}
-)
+TASKS = frozenset({"face-detection", "face-embedding", "face-pad", "face-pose", "face-landmarks", "finger-minutiae"})
 LAYOUTS = frozenset({"NCHW", "NHWC"})
 DTYPES = frozenset({"float32", "uint8", "int64"})
 
