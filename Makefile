@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := all
 
-.PHONY: setup system demo test lint bench fuzz clean
+.PHONY: setup system demo test lint bench docs fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test   set up, then lint, types, import contracts and all tests"
 	@echo "make lint   ruff, mypy --strict, import-linter"
 	@echo "make bench  benchmarks, JSON kept in out/bench"
+	@echo "make docs   the documentation site, in site/"
 	@echo "make fuzz   hostile input for every parser, SECONDS=120 in all; findings kept in out/fuzz"
 
 system:
@@ -46,5 +47,17 @@ bench: setup
 fuzz: setup
 	nice -n 10 $(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),120) --seed $(or $(SEED),0) $(if $(TARGET),--target $(TARGET))
 
+# An environment of its own: the site needs neither the library installed nor anything of the tests.
+DOCS := .venv-docs
+$(DOCS)/.installed: pyproject.toml
+	@[ -x $(DOCS)/bin/python ] || $(or $(PYTHON),python3) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --upgrade pip
+	$(DOCS)/bin/python -m pip install --quiet --group docs
+	@touch $@
+
+docs: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 PATH="$(CURDIR)/$(DOCS)/bin:$$PATH" $(DOCS)/bin/mkdocs build --quiet --strict
+	@echo "the site is in site/index.html"
+
 clean:
-	rm -rf $(VENV) out dist build
+	rm -rf $(VENV) $(DOCS) out dist build site
