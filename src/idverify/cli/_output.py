@@ -49,15 +49,30 @@ AuditOption = Annotated[
     Path | None, typer.Option("--audit", metavar="LOG", help="Append the outcome to this audit log; no holder data.")
 ]
 
+XmlOption = Annotated[
+    Path | None,
+    typer.Option("--xml", metavar="FILE", help="Write the results as XML after BSI TR-03135; no holder data."),
+]
+
 
 def finish(
-    result: VerificationResult, *, as_json: bool, out: Path | None, holder: bool, audit: Path | None = None
+    result: VerificationResult,
+    *,
+    as_json: bool,
+    out: Path | None,
+    holder: bool,
+    audit: Path | None = None,
+    xml: Path | None = None,
 ) -> None:
     """Record a result, write its reports, show it, and leave with the exit code of its outcome."""
     if audit is not None:
         from idverify.audit import AuditLog
 
         AuditLog(audit).record(result.decision, result.report)
+    if xml is not None:
+        from idverify.presentation.tr03135 import tr03135_xml
+
+        write_private(xml, tr03135_xml(result))
     written = write_reports(result, out) if out is not None else None
     if as_json:
         _ui.print_json(result.to_dict())

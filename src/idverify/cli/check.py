@@ -28,6 +28,7 @@ def check(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html.")] = None,
     audit: _output.AuditOption = None,
+    xml: _output.XmlOption = None,
     show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
     as_json: _ui.JsonOption = False,
 ) -> None:
@@ -41,4 +42,4 @@ def check(
         store = _trust.load_trust(trust)
         display.update("passive authentication")
         result = verify_files(files, trust=store, at=moment, policy=policy)
-    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit)
+    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit, xml=xml)

@@ -94,6 +94,7 @@ def demo(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html there.")
     ] = None,
+    xml: _output.XmlOption = None,
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Everything, on a card that is made for the purpose."""
@@ -119,4 +120,4 @@ def demo(
                 at=_ui.moment(None),
                 on_progress=_progress.reporter(display),
             )
-    _output.finish(result, as_json=as_json, out=out, holder=True)
+    _output.finish(result, as_json=as_json, out=out, holder=True, xml=xml)

@@ -36,6 +36,7 @@ def verify(
     expiry: _passwords.ExpiryOption = None,
     qr: _passwords.QrOption = None,
     audit: _output.AuditOption = None,
+    xml: _output.XmlOption = None,
     show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
     as_json: _ui.JsonOption = False,
 ) -> None:
@@ -60,4 +61,4 @@ def verify(
             )
     finally:
         transport.close()
-    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit)
+    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit, xml=xml)
