@@ -1,7 +1,7 @@
 """Quality of a print, from what the extractor measured anyway, with advice for the person at the counter.
 
 The value estimates how useful the print is for comparison: it rises with the ridge area, with the number of sure
-minutiae and with their sureness, and is validated by error-versus-discard curves (``docs/fingerprint.md``).
+minutiae and with their sureness. It has not yet been validated by error-versus-discard curves.
 """
 
 from __future__ import annotations
