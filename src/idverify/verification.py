@@ -7,6 +7,7 @@ report of a forged card says everything that is wrong with it.
 
 from __future__ import annotations
 
+import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -273,6 +274,7 @@ def verify(
         checks += _document_checks(files, moment)
         if CheckId.DOCUMENT_CONTENTS in asked:
             checks += check_contents(files)
+            checks += _data_page(files, passwords)
         if online is not None:
             checks.append(_ask_online(online, passive, files, device_id))
             clock.lap("online")
@@ -475,6 +477,32 @@ def _document_checks(files: Mapping[FileId, bytes], at: datetime) -> list[CheckR
         else:
             checks.append(cccd.cross_check(dg1, details))
     return checks
+
+
+def _data_page(
+    files: Mapping[FileId, bytes], passwords: AccessPassword | Sequence[AccessPassword]
+) -> list[CheckResult]:
+    """Whether DG1 names the document number and dates of the MRZ that was read from the data page, where one was."""
+    from idverify.chip.access.password import AccessPassword, PasswordKind
+
+    given = (passwords,) if isinstance(passwords, AccessPassword) else tuple(passwords)
+    dg1, printed = _mrz_file(files), next((p for p in given if p.kind is PasswordKind.MRZ), None)
+    if dg1 is None or printed is None:
+        return []
+    mrz, same = dg1.mrz, False
+    try:
+        stored = AccessPassword.mrz(mrz.document_number, mrz.date_of_birth, mrz.date_of_expiry)
+        same = hmac.compare_digest(stored.value.reveal(), printed.value.reveal())
+    except ConfigurationError:
+        pass  # fields that can be no key cannot be those that opened the chip
+    if same:
+        return []
+    return [
+        CheckResult(
+            check=CheckId.DOCUMENT_CONTENTS, status=CheckStatus.FAILED, reason=Reason.FIELDS_DIFFER,
+            subject=FileId.DG1.label, evidence={"compared-with": "data page"},
+        )
+    ]  # fmt: skip
 
 
 def _holder(files: Mapping[FileId, bytes], today: date) -> Secret[Holder] | None:

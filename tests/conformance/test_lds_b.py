@@ -7,10 +7,12 @@ import pytest
 from idverify._tlv import encode as tlv
 from idverify.chip.lds.files import FileId
 from idverify.emulator import Card
+from idverify.emulator.holder import mrz_information
 from idverify.report import CheckId, CheckStatus, Reason
 from idverify.verification import VerificationResult
 from tests.conformance.documents import HOLDER, declared, dg1, mrz, passport, usual, wrong_digit, wrong_tag
 from tests.conformance.inspection import Accepted, Case, Reaction, Refused
+from tests.conformance.misbehaviour import with_image
 
 _DG1 = FileId.DG1
 _BIRTH, _EXPIRY = HOLDER.mrz.date_of_birth, HOLDER.mrz.date_of_expiry
@@ -43,7 +45,12 @@ def unknown_birth(birth: str) -> Case:
         assert result.holder is not None
         assert result.holder.reveal().birth is None
 
-    return Case(lambda: passport({_DG1: dg1(mrz(birth=birth))}), Accepted(), also=also)
+    def document() -> Card:
+        """Data page, keys and DG1 leave out the same part of the date."""
+        text = mrz(birth=birth)
+        return with_image(passport({_DG1: dg1(text)}), mrz=text, mrz_information=mrz_information(text))
+
+    return Case(document, Accepted(), also=also)
 
 
 CASES = {
@@ -56,6 +63,11 @@ CASES = {
     "LDS_B_08": said(field("document_code"), code="X<"),
     "LDS_B_09": said(field("issuing_state"), state="U1O"),
     "LDS_B_10": said(field("name"), name=""),
+    "LDS_B_12": said(
+        Refused(CheckId.DOCUMENT_CONTENTS, Reason.FIELDS_DIFFER, "DG1"),
+        "the MRZ that opened the chip is that of the data page",
+        number=("X" if mrz()[44] != "X" else "Y") + mrz()[45:53],
+    ),
     "LDS_B_13": said(field("check digit of document_number"), number_check=wrong_digit(mrz()[44:53])),
     "LDS_B_14": said(field("nationality"), nationality="U1O"),
     "LDS_B_15": said(field("date_of_birth"), birth="9A" + _BIRTH[2:]),
