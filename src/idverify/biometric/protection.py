@@ -106,7 +106,7 @@ def _parse(plain: bytes) -> FaceTemplate:
         if len(raw) != 4 * dim or not 1 <= dim <= MAX_DIM:
             raise ValueError
         vector = np.frombuffer(raw, "<f4").astype(np.float32)
-        if not abs(float(np.linalg.norm(vector)) - 1) < 1e-3 or not -1 <= quality <= 100:
+        if not 0.1 <= float(np.linalg.norm(vector)) <= 1.001 or not -1 <= quality <= 100:
             raise ValueError
     except (struct.error, ValueError):
         raise MalformedDataError("the sealed template holds no template") from None
