@@ -188,22 +188,30 @@ def _code(x: Floats, y: Floats, angle: Floats, owners: int) -> tuple[Floats, NDA
     return code.astype(np.float32), near.sum(1)
 
 
+_MAX_HULL_PIXELS: Final = 4_000_000
+"""No finger is larger; minutiae that a hostile record spreads further are measured one by one, not on a picture."""
+
+
 def _valid_cells(x: Floats, y: Floats, angle: Floats, owners: int) -> NDArray[np.bool_]:
     """Which cells ``(owners, 52)`` lie within the enlarged convex hull of the minutiae ([MCC] eq. 9)."""
     cv2 = _cv2()
     margin = math.ceil(c.HULL_MARGIN + c.RADIUS) + 2
     left, low = int(x.min()) - margin, int(y.min()) - margin
     size = (int(y.max()) - low + margin + 1, int(x.max()) - left + margin + 1)
-    outside = np.ones(size, np.uint8)
     points = np.stack([x - left, y - low], 1)
     hull = np.rint(cv2.convexHull(points)).astype(np.int32)
-    cv2.fillConvexPoly(outside, hull, 0)
-    distance = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
     cos, sin = np.cos(angle[:owners, np.newaxis]), np.sin(angle[:owners, np.newaxis])
     column = np.rint(points[:owners, :1] + cos * _CELL_X - sin * _CELL_Y).astype(np.intp)
     row = np.rint(points[:owners, 1:] + sin * _CELL_X + cos * _CELL_Y).astype(np.intp)
     np.clip(column, 0, size[1] - 1, out=column)
     np.clip(row, 0, size[0] - 1, out=row)
+    if size[0] * size[1] > _MAX_HULL_PIXELS:
+        places = np.stack([column.ravel(), row.ravel()], 1).astype(float).tolist()
+        near = [cv2.pointPolygonTest(hull, (across, up), True) >= -c.HULL_MARGIN for across, up in places]
+        return np.array(near, np.bool_).reshape(row.shape)
+    outside = np.ones(size, np.uint8)
+    cv2.fillConvexPoly(outside, hull, 0)
+    distance = cv2.distanceTransform(outside, cv2.DIST_L2, 3)
     inside: NDArray[np.bool_] = distance[row, column] <= c.HULL_MARGIN
     return inside
 

@@ -153,6 +153,8 @@ class StoreFile:
             self.sources: Final[list[dict[str, Any]]] = json.loads(parts["sources"])
         except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             raise TrustStoreError(f"{name}: the header cannot be read") from error
+        if not isinstance(self.sources, list):
+            raise TrustStoreError(f"{name}: the sources cannot be read")
         if len(self._entries) != self.count * _RECORD.size:
             raise TrustStoreError(f"{name}: the index has another size than the header says")
 

@@ -347,8 +347,12 @@ class TrustStore:
 
     def _entry(self, number: int) -> TrustEntry:
         record = self._file.record(number)
+        try:
+            kind = EntryKind(record.kind)
+        except ValueError:
+            raise TrustStoreError("trust store: an entry of unknown kind") from None
         return TrustEntry(
-            EntryKind(record.kind),
+            kind,
             record.data,
             self._provenance(record.source),
             record.country.decode("latin-1").strip("\x00"),
