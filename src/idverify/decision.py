@@ -164,9 +164,12 @@ class Policy:
 
     def _chip(self, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
         """ICAO 9303-11 §6: at least one proof that the chip holds a key that the signed data vouch for."""
-        if not self.chip_proof:
-            return
         results = (*report.results(CheckId.CHIP_AUTHENTICATION), *report.results(CheckId.ACTIVE_AUTHENTICATION))
+        if not self.chip_proof:  # not asked for; but a proof that was tried and failed shows a copy
+            for result in results:
+                if result.status is CheckStatus.FAILED:
+                    yield Outcome.REJECT, _phrase(result)
+            return
         offered = [r for r in results if r.status is not CheckStatus.NOT_SUPPORTED]
         if not offered:
             if not results:

@@ -182,6 +182,14 @@ def test_document_and_security_object_ask_for_no_person() -> None:
     assert DOCUMENT.decide(alone).outcome is Outcome.INCONCLUSIVE
 
 
+def test_a_copy_is_rejected_even_where_no_proof_is_asked_for() -> None:
+    offline = [c for c in CLEAN if c.check.startswith(("pa.", "document."))]
+    for check in (CheckId.ACTIVE_AUTHENTICATION, CheckId.CHIP_AUTHENTICATION):
+        copied = report(*offline, result(check, CheckStatus.FAILED))
+        assert DOCUMENT.decide(copied).outcome is Outcome.REJECT
+        assert DOCUMENT.decide(report(*offline, result(check, CheckStatus.UNDETERMINED))).outcome is Outcome.ACCEPT
+
+
 def test_toml_extends_a_named_policy(tmp_path: Path) -> None:
     path = tmp_path / "bank.toml"
     path.write_text(
