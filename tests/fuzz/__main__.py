@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import sys
 import time
@@ -82,7 +83,7 @@ def _atheris(chosen: list[Target], options: argparse.Namespace) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["idverify", "asn1crypto"]):
-        from tests.fuzz import targets
+        targets = importlib.import_module("tests.fuzz.targets")  # anew, so that it is instrumented
     target = targets.TARGETS[chosen[0].name]
     tree = sys.modules["idverify.errors"].IdVerifyError
     work = options.out / "corpus" / target.name
