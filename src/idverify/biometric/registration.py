@@ -22,7 +22,7 @@ from idverify.biometric.face.embed import FaceEmbedder
 from idverify.biometric.image import Image
 from idverify.biometric.model_card import DTYPES, ModelCard, TensorSpec
 from idverify.biometric.models import CPU, MAX_MODEL_BYTES, ModelRegistry, default_manifest
-from idverify.biometric.runtime import OnnxSession
+from idverify.biometric.runtime import OnnxSession, open_session
 from idverify.errors import ConfigurationError, ModelError
 
 _ELEMENT = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
@@ -59,15 +59,7 @@ def graph_tensors(model: bytes) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpe
     Raises:
         ModelError: onnxruntime refuses the file, or a tensor is of a type that is not fed here.
     """
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    try:
-        session = ort.InferenceSession(model, options, providers=list(CPU))
-    except Exception as error:
-        # onnxruntime's exceptions share no base class
-        raise ModelError(f"onnxruntime cannot load the model: {type(error).__name__}") from error
+    session = open_session(model, "to be added", providers=CPU, threads=1)
     return _specs(session.get_inputs()), _specs(session.get_outputs())
 
 

@@ -57,6 +57,36 @@ def thread_count(threads: int | None = None) -> int:
     return count
 
 
+def open_session(model: bytes, name: str, *, providers: Sequence[str], threads: int | None = None) -> Any:
+    """onnxruntime's own session, with this library's options.
+
+    Args:
+        model: the ONNX file.
+        name: what to call it in messages.
+        providers: onnxruntime's execution providers.
+        threads: threads of one inference, see :func:`thread_count`.
+
+    Raises:
+        ModelError: onnxruntime refuses the graph.
+        ConfigurationError: a provider is not there, or the thread count is out of range.
+    """
+    import onnxruntime as ort
+
+    missing = [p for p in providers if p not in ort.get_available_providers()]
+    if missing or not providers:
+        raise ConfigurationError(f"onnxruntime here has no provider {', '.join(missing) or '(none was named)'}")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = thread_count(threads)
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(model, options, providers=list(providers))
+    except Exception as error:
+        # onnxruntime's exceptions share no base class
+        raise ModelError(f"onnxruntime cannot load the model {name}: {type(error).__name__}") from error
+
+
 class OnnxSession:
     """A session of onnxruntime whose graph has been held against its card.
 
@@ -70,21 +100,7 @@ class OnnxSession:
             ModelError: onnxruntime refuses the graph, or its inputs and outputs are not those of the card.
             ConfigurationError: a provider is not there, or the thread count is out of range.
         """
-        import onnxruntime as ort
-
-        missing = [p for p in providers if p not in ort.get_available_providers()]
-        if missing or not providers:
-            raise ConfigurationError(f"onnxruntime here has no provider {', '.join(missing) or '(none was named)'}")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = thread_count(threads)
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session: Any = ort.InferenceSession(model, options, providers=list(providers))
-        except Exception as error:
-            # onnxruntime's exceptions share no base class
-            raise ModelError(f"onnxruntime cannot load the model {card.identity}: {type(error).__name__}") from error
+        self._session = open_session(model, card.identity, providers=providers, threads=threads)
         self._card = card
         _check("input", self._session.get_inputs(), card.inputs, card.identity)
         _check("output", self._session.get_outputs(), card.outputs, card.identity)

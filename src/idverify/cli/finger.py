@@ -54,7 +54,7 @@ def _templates(matcher: FingerMatcher, path: Path, dpi: float) -> tuple[FingerTe
 def compare(
     a: Annotated[Path, typer.Argument(metavar="A", help="A picture or a record.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
-    fmr: _match.FmrOption = 1e-4,
+    fmr: _match.FmrOption = 1e-3,
     dpi: _DPI = 500,
     as_json: _ui.JsonOption = False,
 ) -> None:
