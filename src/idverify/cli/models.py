@@ -15,6 +15,9 @@ from idverify.errors import ConfigurationError, ModelError
 _ARGUMENTS = {"lightcnn_v4": ("build",)}
 """What a recipe is given besides its defaults."""
 
+_NO_BUILD = frozenset({"calibrate", "calibrate_fingers", "leader_distil"})
+"""Recipes that measure or train on pictures of one's own: they build no model file by themselves."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
@@ -88,7 +91,7 @@ def build(
 ) -> None:
     """Run recipes; they fetch their pinned packages and check SHA-256 in and out."""
     recipes = recipes_directory()
-    known = {path.stem: path for path in sorted(recipes.glob("[!_]*.py"))}
+    known = {path.stem: path for path in sorted(recipes.glob("[!_]*.py")) if path.stem not in _NO_BUILD}
     chosen = names or list(known)
     unknown = [name for name in chosen if name not in known]
     if unknown:
