@@ -6,6 +6,7 @@ import builtins
 import sys
 import threading
 import types
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -98,14 +99,25 @@ class FakeScard(types.ModuleType):
         return self.transmit_result
 
 
+def wait_for_workers() -> None:
+    """A worker that still ends would release its context at another test's fake."""
+    for thread in threading.enumerate():
+        if thread.name == "pcsc":
+            thread.join(5)
+
+
 @pytest.fixture
-def scard(monkeypatch: pytest.MonkeyPatch) -> FakeScard:
+def scard(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeScard]:
+    wait_for_workers()
     fake = FakeScard()
     package = types.ModuleType("smartcard")
     package.scard = fake
     monkeypatch.setitem(sys.modules, "smartcard", package)
     monkeypatch.setitem(sys.modules, "smartcard.scard", fake)
-    return fake
+    yield fake
+    if fake.gate is not None:
+        fake.gate.set()
+    wait_for_workers()
 
 
 @pytest.fixture
