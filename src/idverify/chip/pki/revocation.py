@@ -44,7 +44,9 @@ def check(
     """Look every certificate below the anchor up in the lists of its issuer.
 
     A country's CSCA signs its lists with its newest key (ICAO 9303-12 §7.2), so a list is believed when it verifies
-    under any trusted CSCA of that name. A list that is stale still revokes, but clears nobody.
+    under any trusted CSCA of that name. Where lists of several of its keys are there, the newest one of each key may
+    revoke, since a state may go on with one list a key; the newest of all clears. A list that is stale still revokes,
+    but clears nobody.
 
     Args:
         path: from the signer up to the anchor.
@@ -67,15 +69,19 @@ def _check_one(certificate: Certificate, trust: TrustStore, at: datetime, max_ag
         lists = tuple(crl for name in _later_names(certificate, trust) for crl in trust.revocation_lists(name))
     if not lists:
         return Revocation(CheckStatus.NOT_PERFORMED, Reason.NO_CRL)
-    verified = [crl for crl in lists if _verified(crl, trust)]
-    if not verified:
+    current: dict[bytes, RevocationList] = {}  # the newest list of each key
+    for crl in sorted(lists, key=lambda crl: (crl.this_update, crl.number or 0)):
+        key = _signing_key(crl, trust)
+        if key is not None:
+            current[key] = crl
+    if not current:
         return Revocation(CheckStatus.UNDETERMINED, Reason.CRL_INVALID)
-    verified.sort(key=lambda crl: crl.this_update, reverse=True)
-    for crl in verified:
+    newest_first = sorted(current.values(), key=lambda crl: (crl.this_update, crl.number or 0), reverse=True)
+    for crl in newest_first:
         line = crl.revoked.get(certificate.serial_number)
-        if line is not None and crl is verified[0]:
+        if line is not None:
             return Revocation(CheckStatus.FAILED, Reason.REVOKED, certificate, line, crl)
-    newest = verified[0]
+    newest = newest_first[0]
     if newest.unknown_critical:
         return Revocation(CheckStatus.UNDETERMINED, Reason.CRL_INVALID, used=newest)
     if not fresh(newest, at, max_age):
@@ -105,8 +111,8 @@ def _later_names(certificate: Certificate, trust: TrustStore) -> Sequence[Name]:
     return names[1:]
 
 
-def _verified(crl: RevocationList, trust: TrustStore) -> bool:
-    """Whether a trusted CSCA with the list's issuer name signed it."""
+def _signing_key(crl: RevocationList, trust: TrustStore) -> bytes | None:
+    """Which key of a trusted CSCA with the list's issuer name signed it (SHA-1 of its bits), or None."""
     for candidate in trust.candidates(crl.issuer, crl.authority_key_id):
         issuer = candidate.certificate
         if not candidate.trusted or not issuer.subject.matches(crl.issuer):
@@ -115,7 +121,7 @@ def _verified(crl: RevocationList, trust: TrustStore) -> bool:
             continue
         try:
             if crl.verify(issuer.public_key):
-                return True
+                return issuer.public_key_bits_sha1
         except IdVerifyError:
             continue
-    return False
+    return None

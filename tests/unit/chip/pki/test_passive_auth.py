@@ -496,6 +496,20 @@ CASES = [
         {REVOKED: (FAILED, Reason.REVOKED)},
     ),
     Case(
+        "revoked by the list of the older key, beside a newer list of the next key",
+        lambda: document(PKI),
+        lambda: store(PKI.csca, NEW, crls=(OLD_LIST, PKI.crl([1], issuer=NEW))),
+        {REVOKED: (FAILED, Reason.REVOKED)},
+    ),
+    Case(
+        "cleared by the newest of the lists of both keys",
+        lambda: document(PKI),
+        lambda: store(
+            PKI.csca, NEW, crls=(STALE, PKI.crl([1], issuer=NEW, this_update=datetime(2026, 2, 1, tzinfo=UTC)))
+        ),
+        {REVOKED: (OK, Reason.OK)},
+    ),
+    Case(
         "list under the name that the CSCA took later",
         lambda: document(PKI),
         lambda: store(PKI.csca, RENAMED, LINK_RENAMED, crls=(PKI.crl([PKI.dsc.serial], issuer=RENAMED),)),
