@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := all
 
-.PHONY: setup system demo test lint bench docs fuzz clean
+.PHONY: setup system demo test lint bench ratios docs fuzz clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test   set up, then lint, types, import contracts and all tests"
 	@echo "make lint   ruff, mypy --strict, import-linter"
 	@echo "make bench  benchmarks, JSON kept in out/bench"
+	@echo "make ratios is this tree slower than BASE=main? ratios of interleaved runs, in out/bench/ratios.json"
 	@echo "make docs   the documentation site, in site/"
 	@echo "make fuzz   hostile input for every parser, SECONDS=120 in all; findings kept in out/fuzz"
 
@@ -42,6 +43,10 @@ test: lint
 bench: setup
 	@mkdir -p out/bench
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only --benchmark-json=out/bench/latest.json
+
+ratios: setup
+	@mkdir -p out/bench
+	@$(BIN)/python -m benchmarks.compare $(or $(BASE),main) . --json out/bench/ratios.json
 
 # SECONDS=3600 for an hour; TARGET=sod for one parser; a fresh SEED for other inputs
 fuzz: setup
