@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from idverify.chip.transport.base import SoftCard, Transport
     from idverify.chip.transport.memory import MemoryTransport
     from idverify.chip.transport.pcsc import list_readers, open_reader
+    from idverify.consent import Consent
     from idverify.counters import CounterPool
     from idverify.decision import Decision, Outcome, Policy, Requirement
     from idverify.matching import MatchScore
@@ -35,6 +36,7 @@ _HOME: Final = {
     "CheckId": "idverify.report",
     "CheckResult": "idverify.report",
     "CheckStatus": "idverify.report",
+    "Consent": "idverify.consent",
     "CounterPool": "idverify.counters",
     "Decision": "idverify.decision",
     "DocumentSession": "idverify.chip.session",
@@ -71,6 +73,7 @@ __all__ = [
     "CheckId",
     "CheckResult",
     "CheckStatus",
+    "Consent",
     "CounterPool",
     "Decision",
     "DocumentSession",

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from idverify._secret import Secret
 from idverify.decision import Decision
 from idverify.errors import AuditError, ConfigurationError
-from idverify.report import VerificationReport
+from idverify.report import CheckId, VerificationReport
 
 try:
     import fcntl
@@ -309,10 +309,13 @@ class AuditLog:
             decision: what was decided.
             report: the evidence; only check names, statuses and reason codes enter the log.
             document: a :func:`pseudonym`, never a number.
-            context: the operator's own facts (counter, consent reference, purpose).
+            context: the operator's own facts (counter, branch); no holder data. A consent stands in the report: its
+                purpose and the hash of its reference enter the log by themselves.
         """
         checks = [[c.check.value, c.status.value, c.reason.value, c.subject or ""] for c in report.checks]
         data: dict[str, Any] = {"decision": decision.to_dict(), "checks": checks, "trust_store": report.trust_store_id}
+        if consent := [dict(c.evidence) for c in report.results(CheckId.CONSENT) if c.evidence]:
+            data["consent"] = consent[0]
         if document is not None:
             data["document"] = document
         if context:

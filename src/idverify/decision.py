@@ -7,12 +7,15 @@ supported by the document. The worst consequence decides. No check that was not 
 from __future__ import annotations
 
 import enum
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from idverify.consent import Consent
 from idverify.errors import PolicyError
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 
@@ -105,6 +108,10 @@ class Policy:
         no_match: consequence of a face or finger below its threshold.
         chip_proof: whether a proof by the chip's own key must have succeeded where the signed data offer one.
         chip_proof_absent: consequence where the signed data offer none.
+        purposes: purposes that a consent may have been given for; empty: any. Needs a requirement on
+            ``privacy.consent``.
+        trust_list_days: greatest age of the newest trust list in days, at least 1; None where its age does not matter.
+        trust_list_old: consequence of an older list, and of one whose age nothing says; never ``accept``.
     """
 
     id: str
@@ -115,6 +122,9 @@ class Policy:
     no_match: Outcome = Outcome.REJECT
     chip_proof: bool = True
     chip_proof_absent: Outcome = Outcome.ACCEPT
+    purposes: tuple[str, ...] = ()
+    trust_list_days: int | None = None
+    trust_list_old: Outcome = Outcome.REVIEW
     _by_check: Mapping[CheckId, Requirement] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -124,7 +134,54 @@ class Policy:
         for name, rate in (("face_fmr", self.face_fmr), ("finger_fmr", self.finger_fmr)):
             if rate is not None and not 0 < rate < 1:
                 raise PolicyError(f"policy {self.id!r}: {name} must lie between 0 and 1, got {rate}")
+        if self.trust_list_days is not None and self.trust_list_days < 1:
+            raise PolicyError(f"policy {self.id!r}: trust_list_days must be at least 1, got {self.trust_list_days}")
+        if self.trust_list_old is Outcome.ACCEPT:
+            raise PolicyError(f"policy {self.id!r}: trust_list_old cannot be accept; leave trust_list_days out")
+        if self.purposes and CheckId.CONSENT not in table:
+            raise PolicyError(f"policy {self.id!r}: purposes need a requirement on {CheckId.CONSENT}")
         object.__setattr__(self, "_by_check", table)
+
+    def requires(self, check: CheckId) -> bool:
+        """Whether the policy has a requirement on that check."""
+        return check in self._by_check
+
+    def judge_consent(self, consent: Consent | None) -> CheckResult | None:
+        """The check ``privacy.consent``; None where neither a consent is given nor the policy asks for one.
+
+        Where the result is not successful, no biometrics may be computed.
+        """
+        if consent is None:
+            if not self.requires(CheckId.CONSENT):
+                return None
+            return CheckResult(check=CheckId.CONSENT, status=CheckStatus.NOT_PERFORMED, reason=Reason.CONSENT_MISSING)
+        allowed = not self.purposes or consent.purpose in self.purposes
+        return CheckResult(
+            check=CheckId.CONSENT,
+            status=CheckStatus.SUCCESSFUL if allowed else CheckStatus.FAILED,
+            reason=Reason.OK if allowed else Reason.CONSENT_PURPOSE,
+            evidence={"purpose": consent.purpose, "reference-sha256": consent.fingerprint},
+        )
+
+    def judge_trust_list(self, dated: datetime | None, at: datetime) -> CheckResult | None:
+        """The check ``trust.age``; None where nothing says when the list was made and the policy does not ask.
+
+        Args:
+            dated: when the newest list was made, or None; a list from after ``at`` is zero days old.
+            at: inspection time.
+        """
+        if dated is None:
+            if self.trust_list_days is None:
+                return None
+            return CheckResult(check=CheckId.TRUST_AGE, status=CheckStatus.UNDETERMINED, reason=Reason.LIST_AGE_UNKNOWN)
+        days = max(0, (at - dated).days)
+        old = self.trust_list_days is not None and days > self.trust_list_days
+        return CheckResult(
+            check=CheckId.TRUST_AGE,
+            status=CheckStatus.FAILED if old else CheckStatus.SUCCESSFUL,
+            reason=Reason.LIST_TOO_OLD if old else Reason.OK,
+            evidence={"dated": dated.isoformat(), "days": str(days)},
+        )
 
     def decide(self, report: VerificationReport, scores: Sequence[ScoreLike] = ()) -> Decision:
         """Apply the policy to the evidence."""
@@ -145,6 +202,8 @@ class Policy:
                     f"{CheckId.DG_HASH}: {reason} ({group})",
                 )
         yield from self._chip(report)
+        yield from self._purpose(report)
+        yield from self._trust_list(report)
         for modality, limit in (("face", self.face_fmr), ("finger", self.finger_fmr)):
             if limit is not None:
                 yield from self._match(modality, limit, report, scores)
@@ -192,26 +251,48 @@ class Policy:
         if not mine:
             results = report.results(check)
             phrase = _phrase(results[0]) if results else f"{check}: {Reason.SAMPLE_MISSING}"
-            yield Outcome.INCONCLUSIVE, phrase
+            withheld = any(r.reason in (Reason.CONSENT_MISSING, Reason.CONSENT_PURPOSE) for r in results)
+            yield self._without_consent(report) if withheld else Outcome.INCONCLUSIVE, phrase
         elif all(s.fmr is None for s in mine):
             yield Outcome.INCONCLUSIVE, f"{check}: {Reason.NOT_CALIBRATED}"
         elif not any(s.fmr is not None and s.fmr <= limit for s in mine):
             yield self.no_match, f"{check}: {Reason.BELOW_THRESHOLD}"
+
+    def _without_consent(self, report: VerificationReport) -> Outcome:
+        """What follows for a comparison that was not made for want of a consent: the policy's word on the consent."""
+        requirement = self._by_check.get(CheckId.CONSENT)
+        outcome = requirement.consequence(report.status(CheckId.CONSENT)) if requirement else Outcome.ACCEPT
+        return Outcome.INCONCLUSIVE if outcome is Outcome.ACCEPT else outcome
+
+    def _purpose(self, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
+        """A consent that another policy took may be for a purpose that this one does not know."""
+        for result in report.results(CheckId.CONSENT) if self.purposes else ():
+            if result.status is CheckStatus.SUCCESSFUL and result.evidence.get("purpose") not in self.purposes:
+                yield Outcome.REJECT, f"{CheckId.CONSENT}: {Reason.CONSENT_PURPOSE}"
+
+    def _trust_list(self, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
+        """The age in the evidence against the age that this policy bears."""
+        if self.trust_list_days is None:
+            return
+        ages = [r.evidence.get("days", "") for r in report.results(CheckId.TRUST_AGE)]
+        if not ages or not all(re.fullmatch(r"[0-9]{1,6}", age) for age in ages):
+            yield self.trust_list_old, f"{CheckId.TRUST_AGE}: {Reason.LIST_AGE_UNKNOWN}"
+        elif max(map(int, ages)) > self.trust_list_days:
+            yield self.trust_list_old, f"{CheckId.TRUST_AGE}: {Reason.LIST_TOO_OLD}"
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any], *, source: str = "policy") -> Policy:
         """A policy from a mapping as TOML gives it.
 
         Keys: ``id``; ``extends`` (a named policy to start from); ``groups``; ``face_fmr``, ``finger_fmr`` (false: not
-        asked for); ``no_match``; ``chip_proof``; ``chip_proof_absent``; a table ``[checks]`` of check names with
+        asked for); ``no_match``; ``chip_proof``; ``chip_proof_absent``; ``purposes``; ``trust_list_days`` (false: not
+        asked for); ``trust_list_old``; a table ``[checks]`` of check names with
         ``failed``, ``missing``, ``unsupported``, or ``false`` to drop the check.
 
         Raises:
             PolicyError: with the path of the value that cannot be used.
         """
-        known = {
-            "id", "extends", "groups", "face_fmr", "finger_fmr", "no_match", "chip_proof", "chip_proof_absent", "checks"
-        }  # fmt: skip
+        known = {"id", "extends", "checks", *_OPTIONS}
         for key in data:
             if key not in known:
                 raise PolicyError(f"{source}: unknown key {key!r}; known: {', '.join(sorted(known))}")
@@ -233,7 +314,7 @@ class Policy:
         if not table:
             raise PolicyError(f"{source}: checks: a policy without any required check would accept everything")
         options: dict[str, Any] = {}
-        for key in ("groups", "face_fmr", "finger_fmr", "no_match", "chip_proof", "chip_proof_absent"):
+        for key in _OPTIONS:
             if key in data:
                 options[key] = _option(key, data[key], source)
             elif base:
@@ -273,6 +354,13 @@ def _text(data: Mapping[str, Any], key: str, source: str) -> str:
     return value
 
 
+_OPTIONS: Final = (
+    "groups", "face_fmr", "finger_fmr", "no_match", "chip_proof", "chip_proof_absent", "purposes", "trust_list_days",
+    "trust_list_old",
+)  # fmt: skip
+"""Keys of a policy besides its name, its base and its checks."""
+
+
 def _option(key: str, value: object, source: str) -> object:
     if key == "groups":
         if not isinstance(value, list) or not all(v in {f"DG{n}" for n in range(1, 17)} for v in value):
@@ -284,6 +372,16 @@ def _option(key: str, value: object, source: str) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise PolicyError(f"{source}: {key}: expected a rate between 0 and 1, or false")
         return float(value)
+    if key == "purposes":
+        if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
+            raise PolicyError(f"{source}: purposes: expected a list of texts")
+        return tuple(value)
+    if key == "trust_list_days":
+        if value is False:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise PolicyError(f"{source}: trust_list_days: expected a whole number of days, or false")
+        return value
     if key == "chip_proof":
         if not isinstance(value, bool):
             raise PolicyError(f"{source}: chip_proof: expected true or false")

@@ -50,6 +50,8 @@ class CheckId(enum.StrEnum):
     FINGER_MATCH = "finger.match"
     FINGER_QUALITY = "finger.quality"
     ONLINE_DS = "online.ds"
+    TRUST_AGE = "trust.age"
+    CONSENT = "privacy.consent"
 
 
 class Reason(enum.StrEnum):
@@ -121,6 +123,11 @@ class Reason(enum.StrEnum):
     REFERENCE_LOCKED = "reference-locked"
     FEW_TRIES_LEFT = "few-tries-left"
     IMAGE_UNREADABLE = "image-unreadable"
+    # trust store and privacy
+    LIST_TOO_OLD = "list-too-old"
+    LIST_AGE_UNKNOWN = "list-age-unknown"
+    CONSENT_MISSING = "consent-missing"
+    CONSENT_PURPOSE = "consent-purpose"
     # general
     NOT_REQUESTED = "not-requested"
     NOT_IMPLEMENTED = "not-implemented"

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Union, cast
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.session import CancelToken, Progress
     from idverify.chip.transport.base import Transport
+    from idverify.consent import Consent
     from idverify.online import OnlineDocumentCheck
 
 LivePicture = Union[Path, str, bytes, "Image"]
@@ -173,6 +174,7 @@ def verify(
     finger_dpi: float = 500.0,
     finger_matcher: FingerMatcher | None = None,
     terminal: TerminalCredentials | None = None,
+    consent: Consent | None = None,
     online: OnlineDocumentCheck | None = None,
     device_id: str = "",
     challenge: bytes | None = None,
@@ -200,6 +202,8 @@ def verify(
         finger_dpi: resolution of the live fingerprints.
         finger_matcher: a finger matcher to share; one is made where None and a finger is given.
         terminal: the terminal's certificates and key, for reading DG3 and DG4.
+        consent: the holder's consent to biometrics. Where the policy asks for one and it is missing or for another
+            purpose, no picture is opened, no template is made, and DG3 and DG4 are not read.
         online: asks a service about the document signer.
         device_id: the counter's device, for the online check.
         challenge: eight bytes of the caller's for active authentication, for remote verification.
@@ -220,6 +224,11 @@ def verify(
         OperationCancelled: the cancel token was set.
     """
     chosen, moment = load(policy), _aware(at)
+    consented, withheld = _consent(chosen, consent, face=live is not None, finger=finger is not None)
+    if withheld:
+        live = finger = None
+        options = options or ReadOptions()
+        options = replace(options, skip=options.skip | {FileId.DG3, FileId.DG4})
     picture = _read_live(live) if live is not None else None
     prints = _prints(finger)
     if picture is not None and matcher is None:
@@ -278,11 +287,14 @@ def verify(
         if online is not None:
             checks.append(_ask_online(online, passive, files, device_id))
             clock.lap("online")
+        if (age := chosen.judge_trust_list(trust.dated, moment)) is not None:
+            checks.append(age)
+        checks += consented
         scores: list[MatchScore] = []
-        if chosen.face_fmr is not None or picture is not None:
+        if not withheld and (chosen.face_fmr is not None or picture is not None):
             checks += face.compare(scores)
             clock.lap("face")
-        if chosen.finger_fmr is not None or prints:
+        if not withheld and (chosen.finger_fmr is not None or prints):
             checks += fingers.compare(scores)
             clock.lap("finger")
     finally:
@@ -344,6 +356,8 @@ def verify_files(
     report = passive.with_checks(_document_checks(files, moment)) if FileId.DG1 in files else passive
     if CheckId.DOCUMENT_CONTENTS in asked:
         report = report.with_checks(check_contents(files))
+    if (age := chosen.judge_trust_list(trust.dated, moment)) is not None:
+        report = report.with_checks([age])
     portrait, portrait_format, _ = _portrait(files)
     return VerificationResult(
         decision=chosen.decide(report, ()),
@@ -378,6 +392,25 @@ def _aware(at: datetime | None) -> datetime:
     if at.tzinfo is None:
         raise ConfigurationError("the inspection time needs a time zone, for instance datetime.now(UTC)")
     return at
+
+
+def _consent(policy: Policy, consent: Consent | None, *, face: bool, finger: bool) -> tuple[list[CheckResult], bool]:
+    """What the consent says, with the comparisons that are not made for want of one; and whether that is so."""
+    judged = policy.judge_consent(consent)
+    if judged is None:
+        return [], False
+    if judged.status is CheckStatus.SUCCESSFUL:
+        return [judged], False
+    wanted = {
+        CheckId.FACE_MATCH: face or policy.face_fmr is not None,
+        CheckId.FINGER_MATCH: finger or policy.finger_fmr is not None,
+    }
+    absent = [
+        CheckResult(check=check, status=CheckStatus.NOT_PERFORMED, reason=judged.reason)
+        for check, asked in wanted.items()
+        if asked
+    ]
+    return [judged, *absent], True
 
 
 def _prints(finger: LivePicture | Sequence[LivePicture] | None) -> list[bytes | Image]:

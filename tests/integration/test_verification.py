@@ -19,10 +19,12 @@ from idverify import (
     AccessPassword,
     CheckId,
     CheckStatus,
+    Consent,
     FaceMatcher,
     FileId,
     MemoryTransport,
     Outcome,
+    Policy,
     Reason,
     TrustStore,
     VerificationResult,
@@ -31,6 +33,9 @@ from idverify import (
     verify_files,
 )
 from idverify._logging import TRAFFIC
+from idverify.audit import AuditLog
+from idverify.chip.pki.certificate import Certificate
+from idverify.chip.pki.trust_store import Anchor, EntryKind, Provenance, TrustStoreBuilder
 from idverify.decision import COUNTER, STRICT
 from idverify.emulator import Card
 from idverify.errors import ConfigurationError, ImageError, OperationCancelled, WrongPasswordError
@@ -316,3 +321,58 @@ def test_the_live_picture_is_worked_on_while_the_chip_is_being_read() -> None:
     )
     assert result.decision.outcome is Outcome.ACCEPT
     assert events.index("CaptureKind.LIVE") < len(events) - 1 - events[::-1].index("apdu")
+
+
+ASKING = Policy.from_mapping(
+    {"id": "asking", "extends": "counter", "checks": {"privacy.consent": {"missing": "review"}}}
+)
+
+
+class NoMatcher:
+    """Whoever computes a template with this has computed one."""
+
+    calibration = None
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"{name} was used without a consent")
+
+
+def test_without_a_consent_no_biometrics_are_computed_and_none_kept() -> None:
+    result = run(
+        genuine().fresh(), live=Path("there-is-no-such-picture.jpg"), policy=ASKING, matcher=NoMatcher(),
+        finger=b"no print", finger_matcher=NoMatcher(),
+    )  # fmt: skip
+    assert result.decision.outcome is Outcome.REVIEW
+    for check in (CheckId.CONSENT, CheckId.FACE_MATCH, CheckId.FINGER_MATCH):
+        (only,) = result.report.results(check)
+        assert (only.status, only.reason) == (CheckStatus.NOT_PERFORMED, Reason.CONSENT_MISSING)
+    assert result.scores == ()
+    assert result.live is None
+    assert result.report.status(CheckId.SOD_SIGNATURE) is CheckStatus.SUCCESSFUL
+    jsonschema.validate(result.to_dict(), SCHEMA)
+
+
+def test_with_a_consent_the_same_person_is_accepted_and_the_log_says_for_what(tmp_path: Path) -> None:
+    consent = Consent(reference="form 2026-0031", purpose="account opening")
+    result = run(genuine().fresh(), policy=ASKING, consent=consent)
+    assert result.decision.outcome is Outcome.ACCEPT
+    assert "0031" not in json.dumps(result.to_dict())
+    entry = AuditLog(tmp_path / "log").record(result.decision, result.report)
+    assert entry.data is not None
+    assert entry.data["consent"] == {"purpose": "account opening", "reference-sha256": consent.fingerprint}
+
+
+def test_the_age_of_the_trust_list_is_evidence_and_a_policy_can_ask_for_it() -> None:
+    builder = TrustStoreBuilder()
+    for der in genuine().trust_anchors:
+        builder.add(
+            Certificate.parse(der), EntryKind.CSCA,
+            Provenance("list.ml", "master-list", Anchor.ROOT, dated="2026-01-01T00:00:00+00:00"),
+        )  # fmt: skip
+    store, fresh = builder.build(), Policy.from_mapping({"id": "f", "extends": "counter", "trust_list_days": 90})
+    assert run(genuine().fresh(), trust=store).report.status(CheckId.TRUST_AGE) is CheckStatus.SUCCESSFUL
+    old = run(genuine().fresh(), trust=store, policy=fresh)
+    assert old.decision.reasons == ("trust.age: list-too-old",)
+    assert run(genuine().fresh(), policy=fresh).decision.reasons == ("trust.age: list-age-unknown",)
+    (age,) = verify_files(genuine().files, trust=store, at=AT).report.results(CheckId.TRUST_AGE)
+    assert age.evidence["days"] == "151"

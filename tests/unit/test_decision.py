@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idverify import decision
+from idverify import Consent, decision
 from idverify.decision import COUNTER, DOCUMENT, SECURITY_OBJECT, STRICT, Outcome, Policy, Requirement
 from idverify.errors import PolicyError
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
@@ -247,3 +247,110 @@ def test_the_worst_status_of_several_results_counts() -> None:
     mixed = with_(result(CheckId.DG_HASH, CheckStatus.FAILED, "DG2"))
     assert mixed.status(CheckId.DG_HASH) is CheckStatus.FAILED
     assert report().status(CheckId.DG_HASH) is CheckStatus.NOT_PERFORMED
+
+
+# ---- consent ---------------------------------------------------------------------------------------------------------
+
+ASKING = Policy.from_mapping(
+    {
+        "id": "asking", "extends": "counter", "purposes": ["account"],
+        "checks": {"privacy.consent": {"missing": "review", "failed": "reject"}},
+    }
+)  # fmt: skip
+CONSENT = Consent(reference="form 7", purpose="account")
+
+
+def test_a_policy_that_asks_for_a_consent_gets_its_check() -> None:
+    given = ASKING.judge_consent(CONSENT)
+    assert given is not None
+    assert given.status is CheckStatus.SUCCESSFUL
+    assert given.evidence == {"purpose": "account", "reference-sha256": CONSENT.fingerprint}
+    missing = ASKING.judge_consent(None)
+    assert missing is not None
+    assert (missing.status, missing.reason) == (CheckStatus.NOT_PERFORMED, Reason.CONSENT_MISSING)
+    other = ASKING.judge_consent(Consent(reference="form 7", purpose="marketing"))
+    assert other is not None
+    assert (other.status, other.reason) == (CheckStatus.FAILED, Reason.CONSENT_PURPOSE)
+    assert COUNTER.judge_consent(None) is None
+    assert COUNTER.judge_consent(CONSENT) is not None
+
+
+def test_the_policy_says_what_follows_from_a_missing_consent() -> None:
+    withheld = CheckResult(check=CheckId.FACE_MATCH, status=CheckStatus.NOT_PERFORMED, reason=Reason.CONSENT_MISSING)
+    missing = ASKING.judge_consent(None)
+    assert missing is not None
+    assert ASKING.decide(with_(missing, withheld)) == decision.Decision(
+        Outcome.REVIEW, "asking", ("privacy.consent: consent-missing", "face.match: consent-missing")
+    )
+    lenient = Policy.from_mapping(
+        {"id": "l", "extends": "counter", "checks": {"privacy.consent": {"missing": "accept"}}}
+    )
+    assert lenient.decide(with_(missing, withheld)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_report_without_a_word_on_consent_does_not_pass_where_one_is_asked_for() -> None:
+    assert ASKING.decide(report(*CLEAN), [MATCH]) == decision.Decision(
+        Outcome.REVIEW, "asking", ("privacy.consent: not-performed",)
+    )
+
+
+def test_a_consent_for_another_purpose_does_not_pass_later_either() -> None:
+    taken = COUNTER.judge_consent(Consent(reference="form 7", purpose="marketing"))
+    assert taken is not None
+    assert COUNTER.decide(with_(taken), [MATCH]).outcome is Outcome.ACCEPT
+    assert ASKING.decide(with_(taken), [MATCH]) == decision.Decision(
+        Outcome.REJECT, "asking", ("privacy.consent: consent-purpose",)
+    )
+
+
+# ---- age of trust lists ----------------------------------------------------------------------------------------------
+
+FRESH = Policy.from_mapping({"id": "fresh", "extends": "counter", "trust_list_days": 90})
+
+
+@pytest.mark.parametrize(
+    ("age", "status", "outcome"),
+    [
+        (timedelta(days=-3), CheckStatus.SUCCESSFUL, Outcome.ACCEPT),
+        (timedelta(days=90, hours=23), CheckStatus.SUCCESSFUL, Outcome.ACCEPT),
+        (timedelta(days=91), CheckStatus.FAILED, Outcome.REVIEW),
+        (None, CheckStatus.UNDETERMINED, Outcome.REVIEW),
+    ],
+)
+def test_an_old_list_and_one_of_unknown_age_are_for_review(
+    age: timedelta | None, status: CheckStatus, outcome: Outcome
+) -> None:
+    judged = FRESH.judge_trust_list(None if age is None else AT - age, AT)
+    assert judged is not None
+    assert judged.status is status
+    assert FRESH.decide(with_(judged), [MATCH]).outcome is outcome
+
+
+def test_the_age_is_judged_from_the_evidence_not_from_the_policy_of_the_day() -> None:
+    judged = COUNTER.judge_trust_list(AT - timedelta(days=200), AT)
+    assert judged is not None
+    assert judged.status is CheckStatus.SUCCESSFUL
+    assert COUNTER.decide(with_(judged), [MATCH]).outcome is Outcome.ACCEPT
+    assert FRESH.decide(with_(judged), [MATCH]).reasons == ("trust.age: list-too-old",)
+    assert FRESH.decide(report(*CLEAN), [MATCH]).reasons == ("trust.age: list-age-unknown",)
+    assert COUNTER.judge_trust_list(None, AT) is None
+    odd = CheckResult(check=CheckId.TRUST_AGE, status=CheckStatus.SUCCESSFUL, evidence={"days": "-1"})
+    assert FRESH.decide(with_(odd), [MATCH]).reasons == ("trust.age: list-age-unknown",)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"trust_list_days": 0},
+        {"trust_list_days": True},
+        {"trust_list_days": 1.5},
+        {"trust_list_old": "accept"},
+        {"trust_list_old": "soon"},
+        {"purposes": "account"},
+        {"purposes": [""]},
+        {"purposes": ["account"]},
+    ],
+)
+def test_ages_and_purposes_that_cannot_be_used_are_refused(more: dict[str, object]) -> None:
+    with pytest.raises(PolicyError):
+        Policy.from_mapping({"id": "x", "extends": "counter"} | more)

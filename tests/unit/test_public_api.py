@@ -11,7 +11,7 @@ import pytest
 import idverify
 
 PUBLIC = {
-    "AccessPassword", "CheckId", "CheckResult", "CheckStatus", "CounterPool", "Decision", "DocumentSession",
+    "AccessPassword", "CheckId", "CheckResult", "CheckStatus", "Consent", "CounterPool", "Decision", "DocumentSession",
     "FaceMatcher",
     "FaceTemplate", "FileId", "Holder", "MatchScore", "MemoryTransport", "Outcome", "PasswordKind", "Phase", "Policy",
     "Progress", "ReadOptions", "Reason", "Requirement", "Secret", "SessionSummary", "SoftCard", "Transport",

@@ -13,6 +13,7 @@ import typer
 from idverify.cli import _ui
 
 if TYPE_CHECKING:
+    from idverify.consent import Consent
     from idverify.verification import VerificationResult
 
 
@@ -53,6 +54,29 @@ XmlOption = Annotated[
     Path | None,
     typer.Option("--xml", metavar="FILE", help="Write the results as XML after BSI TR-03135; no holder data."),
 ]
+
+ConsentOption = Annotated[
+    str | None,
+    typer.Option("--consent", metavar="REFERENCE", help="Where the holder's consent is recorded; its hash is kept."),
+]
+PurposeOption = Annotated[
+    str | None, typer.Option("--purpose", metavar="TEXT", help="What the consent was given for, in a few words.")
+]
+
+
+def consent_of(reference: str | None, purpose: str | None) -> Consent | None:
+    """The consent that the two options mean.
+
+    Raises:
+        typer.BadParameter: one without the other.
+    """
+    from idverify.consent import Consent
+
+    if reference is None and purpose is None:
+        return None
+    if reference is None or purpose is None:
+        raise typer.BadParameter("--consent and --purpose go together: where it is recorded, and what it is for")
+    return Consent(reference=reference, purpose=purpose)
 
 
 def finish(

@@ -94,6 +94,8 @@ def demo(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html there.")
     ] = None,
+    consent: _output.ConsentOption = None,
+    purpose: _output.PurposeOption = None,
     xml: _output.XmlOption = None,
     as_json: _ui.JsonOption = False,
 ) -> None:
@@ -102,6 +104,7 @@ def demo(
     from idverify.chip.pki.trust_store import TrustStore
     from idverify.verification import verify
 
+    given = _output.consent_of(consent, purpose)
     probe = _files.read_capped(live, _demo_card.LARGEST_PICTURE) if live is not None else _demo_card.picture("live")
     with _ui.progress() as display:
         display.update("làm thẻ · making the card")
@@ -117,6 +120,7 @@ def demo(
                 live=probe,
                 trust=trust,
                 policy=policy,
+                consent=given,
                 at=_ui.moment(None),
                 on_progress=_progress.reporter(display),
             )

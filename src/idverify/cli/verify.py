@@ -36,6 +36,8 @@ def verify(
     expiry: _passwords.ExpiryOption = None,
     qr: _passwords.QrOption = None,
     audit: _output.AuditOption = None,
+    consent: _output.ConsentOption = None,
+    purpose: _output.PurposeOption = None,
     xml: _output.XmlOption = None,
     show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
     as_json: _ui.JsonOption = False,
@@ -45,6 +47,7 @@ def verify(
     from idverify.verification import verify as run
 
     keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
+    given = _output.consent_of(consent, purpose)
     moment, store = _ui.moment(at), _trust.load_trust(trust)
     transport = open_reader(reader)
     try:
@@ -56,6 +59,7 @@ def verify(
                 finger=finger,
                 trust=store,
                 policy=policy,
+                consent=given,
                 at=moment,
                 on_progress=_progress.reporter(display),
             )

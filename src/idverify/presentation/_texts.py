@@ -163,6 +163,14 @@ CHECKS: Mapping[CheckId, CheckText] = {
         Text("Xác thực trực tuyến", "Online check with the authority"),
         Text("Cơ quan có thẩm quyền xác nhận chứng thư ký.", "The authority has confirmed the signing certificate."),
     ),
+    CheckId.TRUST_AGE: CheckText(
+        Text("Độ mới của danh sách tin cậy", "Age of the trust list"),
+        Text("Danh sách tin cậy đủ mới.", "The trust list is recent enough."),
+    ),
+    CheckId.CONSENT: CheckText(
+        Text("Sự đồng ý của chủ thẻ", "The holder's consent"),
+        Text("Có sự đồng ý cho mục đích này.", "There is a consent for this purpose."),
+    ),
 }
 
 REASONS: Mapping[Reason, Text] = {
@@ -296,6 +304,17 @@ REASONS: Mapping[Reason, Text] = {
     ),
     Reason.SAMPLE_MISSING: Text("Chưa có ảnh hoặc mẫu để so sánh.", "There is no live sample to compare."),
     Reason.IMAGE_UNREADABLE: Text("Không mở được ảnh.", "The picture cannot be opened."),
+    Reason.LIST_TOO_OLD: Text(
+        "Danh sách tin cậy đã quá cũ, cần cập nhật.", "The trust list is too old and must be updated."
+    ),
+    Reason.LIST_AGE_UNKNOWN: Text(
+        "Không rõ danh sách tin cậy được lập khi nào.", "Nothing says when the trust list was made."
+    ),
+    Reason.CONSENT_MISSING: Text(
+        "Chưa có sự đồng ý của chủ thẻ nên không xử lý sinh trắc học.",
+        "There is no consent of the holder, so no biometrics were computed.",
+    ),
+    Reason.CONSENT_PURPOSE: Text("Sự đồng ý được cho mục đích khác.", "The consent was given for another purpose."),
     Reason.NOT_REQUESTED: Text("Không được yêu cầu.", "It was not asked for."),
     Reason.NOT_IMPLEMENTED: Text("Phần mềm chưa có chức năng này.", "The software does not do this yet."),
     Reason.READ_ERROR: Text("Lỗi khi đọc chip.", "Reading the chip failed."),
@@ -361,10 +380,12 @@ GROUP_OF_PREFIX: Mapping[str, str] = {
     "access": "access",
     "pa": "pa",
     "online": "pa",
+    "trust": "pa",
     "chip": "chip",
     "terminal": "terminal",
     "document": "document",
     "cccd": "document",
+    "privacy": "person",
     "face": "person",
     "finger": "person",
 }

@@ -113,7 +113,9 @@ _ELECTRONIC: Final = (
 )
 
 _BESIDE: Final = (
-    _Group("BackgroundChecks", "3.6", ((CheckId.ONLINE_DS, "OnlineDocumentSigner"),)),
+    _Group(
+        "BackgroundChecks", "3.6", ((CheckId.ONLINE_DS, "OnlineDocumentSigner"), (CheckId.TRUST_AGE, "TrustListAge"))
+    ),
     _Group(
         "BiometricChecks",
         "3.6",
@@ -132,6 +134,7 @@ _BESIDE: Final = (
             (CheckId.DOCUMENT_VALIDITY, "DocumentValidity"),
             (CheckId.DOCUMENT_CONTENTS, "FileConformity"),
             (CheckId.CCCD_CONSISTENCY, "DG1DG13Comparison"),
+            (CheckId.CONSENT, "HolderConsent"),
         ),
     ),
 )

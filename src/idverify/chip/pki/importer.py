@@ -518,7 +518,7 @@ def update(
         for source in sources:
             importer.add_path(source, pin_signers=pin_signers)
         result = importer.result()
-        if result.added:
+        if result.added or importer.builder.renewed:
             importer.builder.write(target)
         elif base is None:
             raise TrustStoreError("nothing that could be imported; the store was not made")

@@ -12,7 +12,8 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -254,6 +255,16 @@ class TrustStore:
         found = Counter(self._file.country(n) for n in range(self._file.count) if self._file.kind(n) == EntryKind.CSCA)
         return dict(sorted(found.items()))
 
+    @property
+    def dated(self) -> datetime | None:
+        """When the newest list of the store was signed; where no list says so, when something was last added.
+
+        Lists that nobody vouches for do not count. None where nothing says when.
+        """
+        lists = [p.dated for p in self._provenances if p.dated and p.anchor is not Anchor.UNVERIFIED]
+        times = [t for t in map(_instant, lists or [p.added for p in self._provenances if p.added]) if t is not None]
+        return max(times, default=None)
+
     def get(self, fingerprint: bytes) -> TrustEntry | None:
         """The entry with that SHA-256, or None."""
         return next((self._entry(n) for n in self._file.find("prints", fingerprint)), None)
@@ -388,6 +399,8 @@ class TrustStoreBuilder:
         self._records: dict[tuple[int, bytes], Record] = {}
         self._sources: dict[Provenance, int] = {}
         self._known: dict[bytes, Certificate] = {}
+        self.renewed = 0
+        """Entries that a later list has named again."""
         if base is not None:
             for number in range(len(base)):
                 record = base._file.record(number)
@@ -474,11 +487,31 @@ class TrustStoreBuilder:
         self, kind: EntryKind, country: str | None, provenance: Provenance, name: bytes, key_id: bytes, data: bytes
     ) -> bool:
         fingerprint = hashlib.sha256(data).digest()
-        if (kind, fingerprint) in self._records:
-            return False
         source = self._source(provenance)
+        known = self._records.get((kind, fingerprint))
+        if known is not None:
+            if self._renews(known.source, provenance):
+                self._records[kind, fingerprint] = replace(known, source=source)
+                self.renewed += 1
+            return False
         self._records[kind, fingerprint] = Record(kind, _code(country), source, name, key_id, fingerprint, data)
         return True
+
+    def _renews(self, source: int, newer: Provenance) -> bool:
+        """Whether a later list of the same standing names an entry again: then that list says where it comes from."""
+        known = next(p for p, number in self._sources.items() if number == source)
+        before, now = _instant(known.dated), _instant(newer.dated)
+        same = (known.method, known.anchor) == (newer.method, newer.anchor)
+        return same and before is not None and now is not None and now > before
+
+
+def _instant(text: str | None) -> datetime | None:
+    """A time of the provenance; None where it is none, or has no time zone."""
+    try:
+        time = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
 
 
 def store_location(path: Path) -> Path:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -300,3 +301,30 @@ def test_a_country_that_is_a_path_stays_inside_the_folder(tmp_path: Path) -> Non
     assert export(odd, tmp_path / "out") == 1
     (written,) = (tmp_path / "out").glob("*.cer")
     assert written.name.startswith("X-csca-")
+
+
+def test_the_newest_list_that_somebody_vouches_for_says_how_old_a_store_is() -> None:
+    def listed(dated: str | None, anchor: Anchor = Anchor.ROOT, added: str | None = None) -> Provenance:
+        return Provenance("l.ml", "master-list", anchor, None, dated, added)
+
+    old, new = "2025-01-01T00:00:00+00:00", "2026-01-01T00:00:00+07:00"
+    builder = TrustStoreBuilder()
+    assert builder.build().dated is None
+    assert builder.add(CSCAS[0], EntryKind.CSCA, listed(old))
+    assert builder.add(CSCAS[1], EntryKind.CSCA, listed("2026-02-01T00:00:00+00:00", Anchor.UNVERIFIED))
+    assert builder.add(CSCAS[2], EntryKind.CSCA, Provenance(added="2026-03-01T00:00:00+00:00"))
+    assert builder.build().dated == datetime.fromisoformat(old)
+    assert not builder.add(CSCAS[0], EntryKind.CSCA, listed(new, Anchor.LIST)), "another standing renews nothing"
+    assert not builder.add(CSCAS[0], EntryKind.CSCA, listed("2024-01-01T00:00:00+00:00"))
+    assert not builder.add(CSCAS[0], EntryKind.CSCA, listed("soon"))
+    assert (builder.renewed, builder.build().dated) == (0, datetime.fromisoformat(old))
+    assert not builder.add(CSCAS[0], EntryKind.CSCA, listed(new))
+    assert (builder.renewed, builder.build().dated) == (1, datetime.fromisoformat(new))
+
+
+def test_a_store_without_lists_is_as_old_as_its_last_addition() -> None:
+    builder = TrustStoreBuilder()
+    builder.add(CSCAS[0], EntryKind.CSCA, Provenance(added="2026-03-01T00:00:00+00:00"))
+    builder.add(CSCAS[1], EntryKind.CSCA, Provenance(added="2026-03-01T00:00:00"))
+    builder.add(CSCAS[2], EntryKind.CSCA)
+    assert builder.build().dated == datetime.fromisoformat("2026-03-01T00:00:00+00:00")
