@@ -12,14 +12,13 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import resources
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from idverify.consent import Consent
 from idverify.errors import PolicyError
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
-
-E = TypeVar("E", bound=enum.StrEnum)
 
 
 class Outcome(enum.StrEnum):
@@ -100,6 +99,7 @@ class Policy:
 
     Attributes:
         id: its name in reports.
+        about: one line for people.
         requirements: one a check.
         groups: data groups whose own hash must be successful (``DG1``, ``DG2``); any other group that was read must
             not fail either.
@@ -125,6 +125,7 @@ class Policy:
     purposes: tuple[str, ...] = ()
     trust_list_days: int | None = None
     trust_list_old: Outcome = Outcome.REVIEW
+    about: str = field(default="", compare=False)
     _by_check: Mapping[CheckId, Requirement] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -251,6 +252,8 @@ class Policy:
         if not mine:
             results = report.results(check)
             phrase = _phrase(results[0]) if results else f"{check}: {Reason.SAMPLE_MISSING}"
+            if results and results[0].status is CheckStatus.SUCCESSFUL:  # by a rate that nobody has kept
+                phrase = f"{check}: {Reason.NOT_CALIBRATED}"
             withheld = any(r.reason in (Reason.CONSENT_MISSING, Reason.CONSENT_PURPOSE) for r in results)
             yield self._without_consent(report) if withheld else Outcome.INCONCLUSIVE, phrase
         elif all(s.fmr is None for s in mine):
@@ -284,42 +287,24 @@ class Policy:
     def from_mapping(cls, data: Mapping[str, Any], *, source: str = "policy") -> Policy:
         """A policy from a mapping as TOML gives it.
 
-        Keys: ``id``; ``extends`` (a named policy to start from); ``groups``; ``face_fmr``, ``finger_fmr`` (false: not
-        asked for); ``no_match``; ``chip_proof``; ``chip_proof_absent``; ``purposes``; ``trust_list_days`` (false: not
-        asked for); ``trust_list_old``; a table ``[checks]`` of check names with
-        ``failed``, ``missing``, ``unsupported``, or ``false`` to drop the check.
+        Keys: ``id``; ``about`` (one line for people); ``extends`` (a named policy to start from); ``groups``;
+        ``face_fmr``, ``finger_fmr`` (false: not asked for); ``no_match``; ``chip_proof``; ``chip_proof_absent``;
+        ``purposes``; ``trust_list_days`` (false: not asked for); ``trust_list_old``; a table ``[checks]`` of check
+        names with ``failed``, ``missing``, ``unsupported``, or ``false`` to drop the check. A table replaces what the
+        base says of that check; what it leaves out is ``reject`` for ``failed`` and ``inconclusive`` for the others.
 
         Raises:
-            PolicyError: with the path of the value that cannot be used.
+            PolicyError: with the path of every value that cannot be used.
         """
-        known = {"id", "extends", "checks", *_OPTIONS}
-        for key in data:
-            if key not in known:
-                raise PolicyError(f"{source}: unknown key {key!r}; known: {', '.join(sorted(known))}")
-        base = named(_text(data, "extends", source)) if "extends" in data else None
-        table = {r.check: r for r in base.requirements} if base else {}
-        checks = data.get("checks", {})
-        if not isinstance(checks, Mapping):
-            raise PolicyError(f"{source}: checks: expected a table")
-        for name, value in checks.items():
-            check = _enum(CheckId, name, f"{source}: checks")
-            if value is False:
-                table.pop(check, None)
-                continue
-            if not isinstance(value, Mapping) or not set(value) <= {"failed", "missing", "unsupported"}:
-                raise PolicyError(f"{source}: checks.{name}: expected false or a table of failed, missing, unsupported")
-            table[check] = Requirement(
-                check=check, **{k: _enum(Outcome, v, f"{source}: checks.{name}.{k}") for k, v in value.items()}
-            )
-        if not table:
-            raise PolicyError(f"{source}: checks: a policy without any required check would accept everything")
-        options: dict[str, Any] = {}
-        for key in _OPTIONS:
-            if key in data:
-                options[key] = _option(key, data[key], source)
-            elif base:
-                options[key] = getattr(base, key)
-        return cls(id=_text(data, "id", source), requirements=tuple(table.values()), **options)
+        from idverify import _policy_file
+
+        return _policy_file.from_mapping(data, source)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The policy as :meth:`from_mapping` takes it, with everything written out."""
+        from idverify import _policy_file
+
+        return _policy_file.to_mapping(self)
 
     @classmethod
     def from_toml(cls, path: Path) -> Policy:
@@ -328,8 +313,16 @@ class Policy:
         Raises:
             PolicyError: the file cannot be read, or is no policy.
         """
+        from idverify._policy_file import MAX_POLICY
+
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
+            with path.open("rb") as file:
+                raw = file.read(MAX_POLICY + 1)
+            if len(raw) > MAX_POLICY:
+                raise PolicyError(f"the policy file {path.name} has more than {MAX_POLICY} bytes")
+            data = tomllib.loads(raw.decode("utf-8"))
+        except PolicyError:
+            raise
         except (OSError, ValueError, RecursionError) as error:  # tomllib lets int() refuse thousands of digits
             raise PolicyError(f"cannot read the policy file {path.name}: {error}") from error
         return cls.from_mapping({"id": path.stem, **data}, source=path.name)
@@ -338,55 +331,6 @@ class Policy:
 def _phrase(result: CheckResult) -> str:
     word = result.reason if result.reason is not Reason.OK else result.status
     return f"{result.check}: {word}" + (f" ({result.subject})" if result.subject else "")
-
-
-def _enum(kind: type[E], value: object, where: str) -> E:
-    try:
-        return kind(str(value))
-    except ValueError:
-        raise PolicyError(f"{where}: {value!r} is none of {', '.join(kind)}") from None
-
-
-def _text(data: Mapping[str, Any], key: str, source: str) -> str:
-    value = data.get(key)
-    if not isinstance(value, str) or not value:
-        raise PolicyError(f"{source}: {key}: expected a text")
-    return value
-
-
-_OPTIONS: Final = (
-    "groups", "face_fmr", "finger_fmr", "no_match", "chip_proof", "chip_proof_absent", "purposes", "trust_list_days",
-    "trust_list_old",
-)  # fmt: skip
-"""Keys of a policy besides its name, its base and its checks."""
-
-
-def _option(key: str, value: object, source: str) -> object:
-    if key == "groups":
-        if not isinstance(value, list) or not all(v in {f"DG{n}" for n in range(1, 17)} for v in value):
-            raise PolicyError(f"{source}: groups: expected a list of DG1 … DG16")
-        return tuple(value)
-    if key.endswith("_fmr"):
-        if value is False:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise PolicyError(f"{source}: {key}: expected a rate between 0 and 1, or false")
-        return float(value)
-    if key == "purposes":
-        if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
-            raise PolicyError(f"{source}: purposes: expected a list of texts")
-        return tuple(value)
-    if key == "trust_list_days":
-        if value is False:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise PolicyError(f"{source}: trust_list_days: expected a whole number of days, or false")
-        return value
-    if key == "chip_proof":
-        if not isinstance(value, bool):
-            raise PolicyError(f"{source}: chip_proof: expected true or false")
-        return value
-    return _enum(Outcome, value, f"{source}: {key}")
 
 
 _PASSIVE: Final = (
@@ -399,6 +343,7 @@ _NOT_ASKED: Final = {"missing": Outcome.ACCEPT, "unsupported": Outcome.ACCEPT}
 
 COUNTER: Final = Policy(
     id="counter",
+    about="attended counter: genuine card, the chip's own proof where it is offered, face at 1e-4",
     requirements=(
         *_PASSIVE,
         Requirement(check=CheckId.DSC_REVOCATION, **_NOT_ASKED),
@@ -415,6 +360,7 @@ COUNTER: Final = Policy(
 
 STRICT: Final = Policy(
     id="strict",
+    about="as counter, with face at 1e-5, PACE, revocation data and a proof by the chip",
     requirements=(
         *_PASSIVE,
         Requirement(
@@ -436,6 +382,7 @@ STRICT: Final = Policy(
 
 DOCUMENT: Final = Policy(
     id="document",
+    about="passive authentication alone: genuine files, nothing about a person",
     requirements=COUNTER.requirements,
     groups=("DG1",),
     face_fmr=None,
@@ -445,6 +392,7 @@ DOCUMENT: Final = Policy(
 
 SECURITY_OBJECT: Final = Policy(
     id="security-object",
+    about="EF.SOD alone: its signature and its signer",
     requirements=_PASSIVE[:3],
     groups=(),
     face_fmr=None,
@@ -453,18 +401,30 @@ SECURITY_OBJECT: Final = Policy(
 """EF.SOD alone: its signature and its signer. Says nothing about any holder."""
 
 _NAMED: Final = {p.id: p for p in (COUNTER, STRICT, DOCUMENT, SECURITY_OBJECT)}
+_EXAMPLES: Final = ("social-security-counter", "bank-2345", "airport-gate")
+
+NAMES: Final = (*_NAMED, *_EXAMPLES)
+"""Names of the policies that come with the library; the last ones are examples in TOML, to start from."""
 
 
 def named(name: str) -> Policy:
-    """A policy that comes with the library: ``counter``, ``strict``, ``document`` or ``security-object``.
+    """A policy that comes with the library; :data:`NAMES` has their names.
 
     Raises:
         PolicyError: no such policy.
     """
-    try:
+    if name in _NAMED:
         return _NAMED[name]
-    except KeyError:
-        raise PolicyError(f"no policy named {name!r}; there are {', '.join(_NAMED)}, or give a TOML file") from None
+    if name in _EXAMPLES:
+        return Policy.from_mapping(tomllib.loads(source_of(name) or ""), source=name)
+    raise PolicyError(f"no policy named {name!r}; there are {', '.join(NAMES)}, or give a TOML file")
+
+
+def source_of(name: str) -> str | None:
+    """The TOML text of an example that comes with the library, with its comments; None for another name."""
+    if name not in _EXAMPLES:
+        return None
+    return resources.files("idverify").joinpath("policies", f"{name}.toml").read_text(encoding="utf-8")
 
 
 def load(policy: str | Path | Policy) -> Policy:

@@ -50,7 +50,15 @@ class ConfigurationError(IdVerifyError, ValueError):
 
 
 class PolicyError(ConfigurationError):
-    """A policy is malformed, or asks for a decision that the evidence cannot carry."""
+    """A policy is malformed, or asks for a decision that the evidence cannot carry.
+
+    Attributes:
+        problems: everything that is wrong, each with its path; the message alone where there is one.
+    """
+
+    def __init__(self, message: str, *, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
 
 
 class OperationCancelled(IdVerifyError):  # noqa: N818 - the name says what happened, as asyncio.CancelledError does

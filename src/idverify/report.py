@@ -10,7 +10,12 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
+
+from idverify.errors import MalformedDataError
+
+MAX_CHECKS: Final = 1000
+"""Most checks of a recorded report."""
 
 
 class CheckStatus(enum.StrEnum):
@@ -168,6 +173,24 @@ class CheckResult:
             result["evidence"] = dict(self.evidence)
         return result
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CheckResult:
+        """Back from :meth:`to_dict`.
+
+        Raises:
+            MalformedDataError: no such object.
+        """
+        try:
+            subject, evidence = data.get("subject"), data.get("evidence", {})
+            if not isinstance(subject, str | None) or not all(isinstance(v, str) for v in evidence.values()):
+                raise TypeError
+            return cls(
+                check=CheckId(data["check"]), status=CheckStatus(data["status"]), reason=Reason(data["reason"]),
+                subject=subject, evidence=dict(evidence),
+            )  # fmt: skip
+        except (KeyError, ValueError, TypeError, AttributeError):
+            raise MalformedDataError("a recorded check has other fields than check, status, reason") from None
+
 
 _WORST_FIRST = (
     CheckStatus.FAILED,
@@ -215,6 +238,22 @@ class VerificationReport:
             "trust_store": self.trust_store_id,
             "verified_at": self.verified_at.isoformat(),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> VerificationReport:
+        """Back from :meth:`to_dict`, or from a whole ``report.json``.
+
+        Raises:
+            MalformedDataError: no such object, or more than 1000 checks.
+        """
+        try:
+            checks, store, moment = data["checks"], data["trust_store"], datetime.fromisoformat(data["verified_at"])
+            if not isinstance(checks, list) or len(checks) > MAX_CHECKS or moment.tzinfo is None:
+                raise ValueError
+            results = tuple(CheckResult.from_dict(c) for c in checks)
+        except (KeyError, ValueError, TypeError, AttributeError):
+            raise MalformedDataError("a recorded report has no checks, trust store or time that can be read") from None
+        return cls(checks=results, trust_store_id=str(store), verified_at=moment)
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a report has no truth value; apply a policy")

@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import idverify
 import idverify.emulator
-from idverify import MemoryTransport, Policy, TrustStore
+from idverify import MemoryTransport, Policy, TrustStore, decision
 from idverify.audit import Anchor, AuditLog
 from idverify.chip.transport import pcsc, pcsc_events
 from idverify.chip.transport.pcsc_readers import ReaderState
@@ -196,6 +196,8 @@ class Follower:
             policy = tomllib.loads(block.code)
             (self.world.folder / f"{policy['id']}.toml").write_text(block.code, encoding="utf-8")
             assert Policy.from_mapping(policy).id == policy["id"]
+            if policy["id"] in decision.NAMES:  # shown as it comes with the library
+                assert Policy.from_mapping(policy) == decision.named(policy["id"])
         elif block.language == "bash":
             for line in filter(None, map(str.strip, block.code.splitlines())):
                 self.command(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idverify import Consent, decision
+from idverify import Consent, _policy_file, decision
 from idverify.decision import COUNTER, DOCUMENT, SECURITY_OBJECT, STRICT, Outcome, Policy, Requirement
 from idverify.errors import PolicyError
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
@@ -354,3 +355,102 @@ def test_the_age_is_judged_from_the_evidence_not_from_the_policy_of_the_day() ->
 def test_ages_and_purposes_that_cannot_be_used_are_refused(more: dict[str, object]) -> None:
     with pytest.raises(PolicyError):
         Policy.from_mapping({"id": "x", "extends": "counter"} | more)
+
+
+# ---- policies as data ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", decision.NAMES)
+def test_every_policy_survives_being_written_out(name: str) -> None:
+    policy = decision.named(name)
+    assert policy.id == name
+    assert policy.about
+    assert Policy.from_mapping(policy.to_mapping()) == policy
+    assert Policy.from_mapping(tomllib.loads(_policy_file.to_toml(policy))) == policy
+
+
+@given(
+    about=st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.just("\x7f"), min_size=1).filter(str.strip),
+    rate=st.floats(min_value=1e-12, max_value=0.999) | st.just(False),
+    outcomes=st.lists(st.sampled_from(["reject", "review", "inconclusive"]), min_size=3, max_size=3),
+    days=st.integers(1, 10**6) | st.just(False),
+)
+def test_any_policy_survives_being_written_out(about: str, rate: object, outcomes: list[str], days: object) -> None:
+    policy = Policy.from_mapping(
+        {
+            "id": "any", "about": about, "extends": "strict", "face_fmr": rate, "no_match": outcomes[0],
+            "trust_list_days": days, "trust_list_old": outcomes[1],
+            "checks": {"privacy.consent": {"missing": outcomes[2]}}, "purposes": [about],
+        }
+    )  # fmt: skip
+    again = Policy.from_mapping(tomllib.loads(_policy_file.to_toml(policy)))
+    assert (again, again.about) == (policy, policy.about)
+
+
+def test_everything_that_is_wrong_is_told_at_once_with_its_path() -> None:
+    data = {
+        "id": "x", "extends": "counter", "face_fmr": "low", "colour": 1, "trust_list_days": 0,
+        "checks": {"chip.aa": {"failed": "shrug"}, "pa.nothing": {}, "face.pad": {"late": "review"}},
+    }  # fmt: skip
+    with pytest.raises(PolicyError) as caught:
+        Policy.from_mapping(data, source="bank.toml")
+    paths = [p.removeprefix("bank.toml: ").split(":")[0].split(";")[0] for p in caught.value.problems]
+    assert sorted(paths) == [
+        "checks", "checks.chip.aa.failed", "checks.face.pad", "face_fmr", "trust_list_days", "unknown key 'colour'"
+    ]  # fmt: skip
+    assert all(p in str(caught.value) for p in caught.value.problems)
+
+
+def test_a_policy_file_has_a_cap(tmp_path: Path) -> None:
+    path = tmp_path / "long.toml"
+    path.write_text("#" * (_policy_file.MAX_POLICY + 1))
+    with pytest.raises(PolicyError, match="bytes"):
+        decision.load(path)
+
+
+def test_an_unattended_gate_and_a_bank_do_not_accept_without_a_liveness_test() -> None:
+    age = CheckResult(check=CheckId.TRUST_AGE, status=CheckStatus.SUCCESSFUL, evidence={"days": "3"})
+    consent = result(CheckId.CONSENT)
+    consistent = result(CheckId.CCCD_CONSISTENCY)
+    everything = with_(age, consent, consistent, result(CheckId.FACE_PAD))
+    for name, missing, failed in (
+        ("airport-gate", Outcome.REVIEW, Outcome.REVIEW),
+        ("bank-2345", Outcome.INCONCLUSIVE, Outcome.REJECT),
+    ):
+        policy = decision.named(name)
+        assert policy.decide(everything, [MATCH]).outcome is Outcome.ACCEPT
+        assert policy.decide(with_(age, consent, consistent), [MATCH]).outcome is missing
+        caught = with_(age, consent, consistent, result(CheckId.FACE_PAD, CheckStatus.FAILED))
+        assert policy.decide(caught, [MATCH]).outcome is failed
+
+
+@given(st.sampled_from(decision.NAMES), st.sets(st.sampled_from(CLEAN)), st.booleans())
+def test_no_policy_accepts_what_was_not_checked(name: str, kept: set[CheckResult], matched: bool) -> None:
+    """Whatever a report lacks, accept needs every check that the policy does not itself let go missing."""
+    policy = decision.named(name)
+    age = CheckResult(check=CheckId.TRUST_AGE, status=CheckStatus.SUCCESSFUL, evidence={"days": "3"})
+    evidence = report(*kept, age)
+    decided = policy.decide(evidence, [MATCH] if matched else [])
+    if decided.outcome is Outcome.ACCEPT:
+        for requirement in policy.requirements:
+            if requirement.missing is not Outcome.ACCEPT and requirement.check is not CheckId.DG_HASH:
+                assert evidence.status(requirement.check) is CheckStatus.SUCCESSFUL
+        assert matched or policy.face_fmr is None
+
+
+def test_what_a_policy_lets_through_is_named() -> None:
+    loose = Policy.from_mapping(
+        {
+            "id": "loose", "extends": "counter", "face_fmr": 0.01, "no_match": "accept", "chip_proof": False,
+            "groups": ["DG1"],
+            "checks": {
+                "pa.dsc.chain": False, "pa.sod.signature": {"missing": "accept"}, "pa.issuer-mrz": {"failed": "accept"},
+            },
+        }
+    )  # fmt: skip
+    paths = {note.split(":")[0] for note in _policy_file.weaknesses(loose)}
+    assert paths == {
+        "checks.pa.dsc.chain", "checks.pa.sod.signature", "checks.pa.issuer-mrz.failed", "no_match", "chip_proof",
+        "groups", "checks.face.pad", "face_fmr",
+    }  # fmt: skip
+    assert _policy_file.weaknesses(decision.named("bank-2345")) == ()
