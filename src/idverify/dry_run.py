@@ -55,6 +55,7 @@ class Recorded:
             record = json.loads(data)
             if not isinstance(record, dict):
                 raise TypeError
+            json.dumps(record, ensure_ascii=False).encode()  # a lone surrogate would break whoever shows it
             scores = record.get("scores", [])
             if not isinstance(scores, list) or len(scores) > _MAX_SCORES:
                 raise ValueError

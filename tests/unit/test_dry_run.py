@@ -97,6 +97,7 @@ def test_what_a_report_lacks_is_never_accepted(tmp_path: Path) -> None:
         json.dumps(recorded(checks=[ONE | {"subject": 5}])).encode(),
         json.dumps(recorded(checks=[ONE | {"evidence": [1]}])).encode(),
         json.dumps(recorded(checks=[ONE | {"evidence": {"a": 1}}])).encode(),
+        json.dumps(recorded(checks=[ONE | {"subject": "\ud800"}])).encode(),
         json.dumps(recorded(checks=["x"])).encode(),
         json.dumps(recorded(checks={})).encode(),
         json.dumps(recorded(checks=recorded()["checks"] * 200)).encode(),

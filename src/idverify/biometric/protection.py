@@ -23,19 +23,19 @@ from collections.abc import Callable
 from os import urandom
 
 import numpy as np
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from idverify._secret import Secret
 from idverify.biometric.face.embed import Embedding
 from idverify.biometric.face.matcher import FaceTemplate
+from idverify.crypto import sealing
+from idverify.crypto.sealing import KEY_BYTES
 from idverify.errors import ConfigurationError, MalformedDataError
 
-KEY_BYTES = 32
+__all__ = ["KEY_BYTES", "seal", "unseal"]
+
 MAX_DIM = 4096
 MAX_SEALED = 64 * 1024
 _MAGIC = b"IDVT\x01"
-_NONCE = 12
 _HEAD = struct.Struct(">BfH")
 """Length of the model's identity, quality (negative: none), length of the vector."""
 
@@ -60,10 +60,7 @@ def seal(
         raise ConfigurationError("this template has another form than those that are sealed here")
     quality = -1.0 if template.quality is None else float(template.quality)
     plain = _HEAD.pack(len(name), quality, len(vector)) + name + vector.astype("<f4").tobytes()
-    nonce = rng(_NONCE)
-    if len(nonce) != _NONCE:
-        raise ConfigurationError("the source of randomness gave another length than asked for")
-    return _MAGIC + nonce + _cipher(key).encrypt(nonce, plain, _MAGIC + context)
+    return sealing.seal(plain, key, magic=_MAGIC, context=context, rng=rng)
 
 
 def unseal(sealed: bytes, key: Secret[bytes], *, context: bytes = b"") -> FaceTemplate:
@@ -78,23 +75,9 @@ def unseal(sealed: bytes, key: Secret[bytes], *, context: bytes = b"") -> FaceTe
         ConfigurationError: a key of another length.
         MalformedDataError: not a sealed template, altered, of another context, or under another key.
     """
-    start = len(_MAGIC) + _NONCE
-    if not start + 16 <= len(sealed) <= MAX_SEALED or not sealed.startswith(_MAGIC):
+    if len(sealed) > MAX_SEALED:
         raise MalformedDataError("these bytes are no sealed template")
-    try:
-        plain = _cipher(key).decrypt(sealed[len(_MAGIC) : start], sealed[start:], _MAGIC + context)
-    except InvalidTag:
-        raise MalformedDataError(
-            "the sealed template does not open: altered, of another context, or under another key"
-        ) from None
-    return _parse(plain)
-
-
-def _cipher(key: Secret[bytes]) -> AESGCM:
-    value = key.reveal()
-    if len(value) != KEY_BYTES:
-        raise ConfigurationError(f"the key of sealed templates has {KEY_BYTES} octets, not {len(value)}")
-    return AESGCM(value)
+    return _parse(sealing.unseal(sealed, key, magic=_MAGIC, context=context, what="template"))
 
 
 def _parse(plain: bytes) -> FaceTemplate:

@@ -26,6 +26,7 @@ from idverify.cli import (
     policy,
     read,
     readers,
+    seal,
     trust,
     verify,
 )
@@ -83,6 +84,7 @@ for _module in (
     trust,
     audit,
     policy,
+    seal,
     models,
     emulate,
     inspect,

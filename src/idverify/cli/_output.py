@@ -13,6 +13,7 @@ import typer
 from idverify.cli import _ui
 
 if TYPE_CHECKING:
+    from idverify._secret import Secret
     from idverify.consent import Consent
     from idverify.verification import VerificationResult
 
@@ -32,18 +33,35 @@ def write_private(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, answer: Mapping[str, Any]) -> None:
     """Write a JSON object."""
-    write_private(path, (json.dumps(answer, ensure_ascii=False, indent=2) + "\n").encode())
+    write_private(path, _json(answer))
 
 
-def write_reports(result: VerificationResult, out: Path) -> tuple[Path, Path]:
-    """Write ``report.json`` (no holder data) and ``report.html`` (with holder data); return their paths."""
+def _json(answer: Mapping[str, Any]) -> bytes:
+    return (json.dumps(answer, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+SEALED = ".sealed"
+"""What the names of sealed reports end in."""
+
+
+def write_reports(result: VerificationResult, out: Path, key: Secret[bytes] | None = None) -> tuple[Path, Path]:
+    """Write ``report.json`` (no holder data) and ``report.html`` (with holder data); return their paths.
+
+    With a key both are sealed, bound to their names, and nothing else is written.
+    """
     from idverify.presentation import html_report
 
     directory = private_directory(out)
-    machine, human = directory / "report.json", directory / "report.html"
-    write_json(machine, result.to_dict())
-    write_private(human, html_report(result).encode())
-    return machine, human
+    contents = {"report.json": _json(result.to_dict()), "report.html": html_report(result).encode()}
+    paths = []
+    for name, data in contents.items():
+        if key is not None:
+            from idverify.sealing import seal_report
+
+            data, name = seal_report(data, key, context=name.encode()), name + SEALED
+        write_private(directory / name, data)
+        paths.append(directory / name)
+    return paths[0], paths[1]
 
 
 AuditOption = Annotated[
@@ -54,6 +72,10 @@ XmlOption = Annotated[
     Path | None,
     typer.Option("--xml", metavar="FILE", help="Write the results as XML after BSI TR-03135; no holder data."),
 ]
+SealOption = Annotated[
+    Path | None,
+    typer.Option("--seal", metavar="KEYFILE", help="Encrypt the reports of --out with this key ('seal new-key')."),
+]
 
 ConsentOption = Annotated[
     str | None,
@@ -62,6 +84,22 @@ ConsentOption = Annotated[
 PurposeOption = Annotated[
     str | None, typer.Option("--purpose", metavar="TEXT", help="What the consent was given for, in a few words.")
 ]
+
+
+def sealing_key(path: Path | None, out: Path | None) -> Secret[bytes] | None:
+    """The key of ``--seal``.
+
+    Raises:
+        typer.BadParameter: there is nothing to seal.
+        ConfigurationError: the file holds no key.
+    """
+    from idverify.sealing import read_key
+
+    if path is None:
+        return None
+    if out is None:
+        raise typer.BadParameter("--seal encrypts the reports of --out; give both")
+    return read_key(path)
 
 
 def consent_of(reference: str | None, purpose: str | None) -> Consent | None:
@@ -87,6 +125,7 @@ def finish(
     holder: bool,
     audit: Path | None = None,
     xml: Path | None = None,
+    seal: Path | None = None,
 ) -> None:
     """Record a result, write its reports, show it, and leave with the exit code of its outcome."""
     if audit is not None:
@@ -97,7 +136,8 @@ def finish(
         from idverify.presentation.tr03135 import tr03135_xml
 
         write_private(xml, tr03135_xml(result))
-    written = write_reports(result, out) if out is not None else None
+    key = sealing_key(seal, out)
+    written = write_reports(result, out, key) if out is not None else None
     if as_json:
         _ui.print_json(result.to_dict())
     else:
@@ -106,7 +146,6 @@ def finish(
         console = _ui.stdout()
         console.print(verdict_table(result, holder=holder))
         if written is not None:
-            console.print(
-                f"\n{written[0]}\n{written[1]}  (chứa dữ liệu cá nhân · contains personal data)", markup=False
-            )
+            kind = "mã hoá · sealed" if key is not None else "chứa dữ liệu cá nhân · contains personal data"
+            console.print(f"\n{written[0]}\n{written[1]}  ({kind})", markup=False)
     _ui.leave(_ui.OUTCOME_EXIT[result.decision.outcome.value])

@@ -1,4 +1,4 @@
-"""``idverify audit verify|list``: the audit log."""
+"""``idverify audit verify|list|erase``: the audit log."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The audit log: is it whole, what does it say.")
     group.command("verify", help="Walk over the whole chain and hold it against signed anchors.")(verify)
     group.command("list", help="The entries: time and outcome; there is no holder data in them.")(list_)
+    group.command("erase", help="Erase the data of old entries, or of one document's; the chain stays whole.")(erase)
     app.add_typer(group, name="audit")
 
 
@@ -73,6 +74,34 @@ def verify(
         for problem in verdict.problems:
             _ui.say(f"  ! {problem}", style="red")
     _ui.leave(_ui.Exit.OK if verdict.whole else _ui.Exit.REJECTED)
+
+
+@_ui.guarded
+def erase(
+    log: _LogArgument,
+    older_than: Annotated[
+        int | None, typer.Option("--older-than", metavar="DAYS", min=1, help="Entries older than so many days.")
+    ] = None,
+    document: Annotated[
+        str | None, typer.Option("--document", metavar="PSEUDONYM", help="Entries of the document of that pseudonym.")
+    ] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Erase data; an entry says how many entries lost theirs."""
+    from datetime import timedelta
+
+    from idverify.audit import AuditLog
+
+    if older_than is None and document is None:
+        raise typer.BadParameter("say what to erase: --older-than DAYS, --document PSEUDONYM, or both")
+    if not log.is_file():
+        raise ConfigurationError(f"{log.name}: no such file")
+    age = timedelta(days=older_than) if older_than is not None else None
+    count = AuditLog(log).erase(document=document, older_than=age)
+    if as_json:
+        _ui.print_json({"erased": count})
+    else:
+        _ui.say(f"{count} entries lost their data; the chain stays whole")
 
 
 @_ui.guarded

@@ -29,12 +29,14 @@ def check(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html.")] = None,
     audit: _output.AuditOption = None,
     xml: _output.XmlOption = None,
+    seal: _output.SealOption = None,
     show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Offline passive authentication."""
     from idverify.verification import verify_files
 
+    _output.sealing_key(seal, out)
     moment = _ui.moment(at)
     files = _files.load_directory(directory)
     with _ui.progress() as display:
@@ -42,4 +44,4 @@ def check(
         store = _trust.load_trust(trust)
         display.update("passive authentication")
         result = verify_files(files, trust=store, at=moment, policy=policy)
-    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit, xml=xml)
+    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit, xml=xml, seal=seal)

@@ -97,6 +97,7 @@ def demo(
     consent: _output.ConsentOption = None,
     purpose: _output.PurposeOption = None,
     xml: _output.XmlOption = None,
+    seal: _output.SealOption = None,
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Everything, on a card that is made for the purpose."""
@@ -104,6 +105,7 @@ def demo(
     from idverify.chip.pki.trust_store import TrustStore
     from idverify.verification import verify
 
+    _output.sealing_key(seal, out)
     given = _output.consent_of(consent, purpose)
     probe = _files.read_capped(live, _demo_card.LARGEST_PICTURE) if live is not None else _demo_card.picture("live")
     with _ui.progress() as display:
@@ -124,4 +126,4 @@ def demo(
                 at=_ui.moment(None),
                 on_progress=_progress.reporter(display),
             )
-    _output.finish(result, as_json=as_json, out=out, holder=True, xml=xml)
+    _output.finish(result, as_json=as_json, out=out, holder=True, xml=xml, seal=seal)

@@ -39,6 +39,7 @@ def verify(
     consent: _output.ConsentOption = None,
     purpose: _output.PurposeOption = None,
     xml: _output.XmlOption = None,
+    seal: _output.SealOption = None,
     show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
     as_json: _ui.JsonOption = False,
 ) -> None:
@@ -47,6 +48,7 @@ def verify(
     from idverify.verification import verify as run
 
     keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
+    _output.sealing_key(seal, out)
     given = _output.consent_of(consent, purpose)
     moment, store = _ui.moment(at), _trust.load_trust(trust)
     transport = open_reader(reader)
@@ -65,4 +67,4 @@ def verify(
             )
     finally:
         transport.close()
-    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit, xml=xml)
+    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit, xml=xml, seal=seal)

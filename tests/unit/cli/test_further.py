@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,74 @@ def test_faces_are_evaluated(run: Run, tmp_path: Path) -> None:
     assert det.read_bytes()[:4] == b"\x89PNG"
     assert scores.read_text().startswith("a,b,genuine,score\n")
     assert "EER" in run("evaluate", "face", "--pairs", pairs, "--images", images)[1]
+
+
+# ---- privacy ----------------------------------------------------------------------------------------------------
+
+
+def test_entries_are_erased_by_age_or_document_and_the_log_stays_whole(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "counter.log"
+    old = AuditLog(path, now=lambda: datetime(2020, 1, 1, tzinfo=UTC))
+    old.append("transaction", {"document": "aa"})
+    AuditLog(path).append("transaction", {"document": "bb"})
+    assert run("audit", "erase", path)[0] == 2
+    assert json.loads(run("audit", "erase", path, "--older-than", 30, "--json")[1]) == {"erased": 1}
+    assert "1 entries lost their data" in run("audit", "erase", path, "--document", "bb")[1]
+    code, out, _ = run("audit", "verify", path, "--json")
+    assert (code, json.loads(out)["erased"]) == (0, 2)
+    code, _, err = run("audit", "erase", tmp_path / "none.log", "--older-than", 1)
+    assert (code, "no such file" in err) == (1, True)
+    assert not (tmp_path / "none.log").exists()
+
+
+@pytest.fixture
+def key(run: Run, tmp_path: Path) -> Path:
+    path = tmp_path / "reports.key"
+    assert run("seal", "new-key", path)[0] == 0
+    assert path.stat().st_mode & 0o777 == 0o600
+    code, _, err = run("seal", "new-key", path)
+    assert (code, "exists" in err) == (1, True)
+    return path
+
+
+def test_sealed_reports_show_nothing_and_open_with_their_key_alone(run: Run, key: Path, tmp_path: Path) -> None:
+    code, _, _ = run("demo", "--transport", "memory", "--out", tmp_path / "out", "--seal", key)
+    assert code == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html.sealed", "report.json.sealed"]
+    for path in (tmp_path / "out").iterdir():
+        raw = path.read_bytes()
+        assert raw.startswith(b"IDVR\x01")
+        assert b"accept" not in raw
+        assert path.stat().st_mode & 0o777 == 0o600
+    opened = tmp_path / "report.json"
+    assert run("seal", "open", tmp_path / "out" / "report.json.sealed", "--key", key, "--out", opened)[0] == 0
+    assert json.loads(opened.read_text())["decision"]["outcome"] == "accept"
+    assert opened.stat().st_mode & 0o777 == 0o600
+    moved = tmp_path / "report.html.sealed"
+    moved.write_bytes((tmp_path / "out" / "report.json.sealed").read_bytes())
+    code, _, err = run("seal", "open", moved, "--key", key, "--out", tmp_path / "x")
+    assert (code, "does not open" in err) == (1, True)
+    other = tmp_path / "other.key"
+    run("seal", "new-key", other)
+    assert run("seal", "open", tmp_path / "out" / "report.json.sealed", "--key", other, "--out", tmp_path / "x")[0] == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_key_that_is_none_is_told_before_the_card_is_touched(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.key").write_text("short")
+    code, _, err = run("demo", "--transport", "memory", "--out", tmp_path / "out", "--seal", tmp_path / "bad.key")
+    assert (code, "holds no key" in err) == (1, True)
+    assert not (tmp_path / "out").exists()
+    assert run("demo", "--transport", "memory", "--seal", tmp_path / "bad.key")[0] == 2
+
+
+def test_a_consent_is_given_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
+    assert run("demo", "--transport", "memory", "--consent", "form 7")[0] == 2
+    policy = tmp_path / "asking.toml"
+    policy.write_text('extends = "counter"\n[checks."privacy.consent"]\nmissing = "review"\n')
+    code, out, _ = run("demo", "--transport", "memory", "--policy", policy, "--json")
+    assert (code, json.loads(out)["scores"]) == (4, [])
+    code, out, _ = run(
+        "demo", "--transport", "memory", "--policy", policy, "--consent", "form 7", "--purpose", "account", "--json"
+    )
+    assert (code, "form 7" in out) == (0, False)
