@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from idverify.consent import Consent
     from idverify.counters import CounterPool
     from idverify.decision import Decision, Outcome, Policy, Requirement
+    from idverify.document import Holder
     from idverify.matching import MatchScore
     from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
-    from idverify.verification import Holder, SessionSummary, VerificationResult, verify, verify_files
+    from idverify.transaction import Attempt, Event, Retries, RetryCause, Stage, State
+    from idverify.verification import SessionSummary, VerificationResult, averify, verify, verify_files
 
 _HOME: Final = {
     "AccessPassword": "idverify.chip.access.password",
+    "Attempt": "idverify.transaction",
     "CheckId": "idverify.report",
     "CheckResult": "idverify.report",
     "CheckStatus": "idverify.report",
@@ -40,10 +43,11 @@ _HOME: Final = {
     "CounterPool": "idverify.counters",
     "Decision": "idverify.decision",
     "DocumentSession": "idverify.chip.session",
+    "Event": "idverify.transaction",
     "FaceMatcher": "idverify.biometric.face.matcher",
     "FaceTemplate": "idverify.biometric.face.matcher",
     "FileId": "idverify.chip.lds.files",
-    "Holder": "idverify.verification",
+    "Holder": "idverify.document",
     "MatchScore": "idverify.matching",
     "MemoryTransport": "idverify.chip.transport.memory",
     "Outcome": "idverify.decision",
@@ -54,13 +58,18 @@ _HOME: Final = {
     "ReadOptions": "idverify.chip.session",
     "Reason": "idverify.report",
     "Requirement": "idverify.decision",
+    "Retries": "idverify.transaction",
+    "RetryCause": "idverify.transaction",
     "Secret": "idverify._secret",
     "SessionSummary": "idverify.verification",
     "SoftCard": "idverify.chip.transport.base",
+    "Stage": "idverify.transaction",
+    "State": "idverify.transaction",
     "Transport": "idverify.chip.transport.base",
     "TrustStore": "idverify.chip.pki.trust_store",
     "VerificationReport": "idverify.report",
     "VerificationResult": "idverify.verification",
+    "averify": "idverify.verification",
     "list_readers": "idverify.chip.transport.pcsc",
     "open_reader": "idverify.chip.transport.pcsc",
     "verify": "idverify.verification",
@@ -70,6 +79,7 @@ _HOME: Final = {
 
 __all__ = [
     "AccessPassword",
+    "Attempt",
     "CheckId",
     "CheckResult",
     "CheckStatus",
@@ -77,6 +87,7 @@ __all__ = [
     "CounterPool",
     "Decision",
     "DocumentSession",
+    "Event",
     "FaceMatcher",
     "FaceTemplate",
     "FileId",
@@ -91,14 +102,19 @@ __all__ = [
     "ReadOptions",
     "Reason",
     "Requirement",
+    "Retries",
+    "RetryCause",
     "Secret",
     "SessionSummary",
     "SoftCard",
+    "Stage",
+    "State",
     "Transport",
     "TrustStore",
     "VerificationReport",
     "VerificationResult",
     "__version__",
+    "averify",
     "errors",
     "list_readers",
     "open_reader",

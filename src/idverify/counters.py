@@ -2,34 +2,41 @@
 
 A :class:`CounterPool` shares the matcher, the trust store and a bounded number of threads between counters. Reading
 waits for cards and needs no processor, so each transaction reads on a thread of its caller; templates and passive
-authentication queue, first come first served, for as many workers as there are processors. More transactions than
-``limit`` wait at the door instead of slowing those inside; a counter that fails disturbs no other.
+authentication queue for as many workers as there are processors, one job of each counter in turn. More transactions
+than ``limit`` wait at the door instead of slowing those inside, and a free place goes to the counter that holds the
+fewest; a counter that fails disturbs no other.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
-import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from idverify.decision import Policy, load
-from idverify.errors import ConfigurationError, TransportTimeout
-from idverify.verification import VerificationResult, verify
+from idverify.errors import ConfigurationError
+from idverify.fair import FairDoor, FairExecutor
+from idverify.verification import (
+    AsyncLiveSource,
+    AsyncPasswordSource,
+    TransactionOptions,
+    VerificationResult,
+    run_async,
+    verify,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from idverify.biometric.face.matcher import FaceMatcher
-    from idverify.chip.access.password import AccessPassword
     from idverify.chip.pki.trust_store import TrustStore
     from idverify.chip.transport.base import Transport
+    from idverify.live import LivePicture, LiveSource
+    from idverify.visit import Passwords, PasswordSource
 
 MAX_TRANSACTIONS: Final = 1024
 
@@ -43,12 +50,14 @@ class PoolHealth:
         waiting: transactions at the door.
         completed: transactions that gave a decision.
         failed: transactions that ended in an exception.
+        queued: templates and signatures that wait for a processor.
     """
 
     running: int
     waiting: int
     completed: int
     failed: int
+    queued: int = 0
 
 
 class CounterPool:
@@ -85,9 +94,9 @@ class CounterPool:
             matcher = FaceMatcher(threads=1)
         self._matcher = matcher
         self._limit, self._patience = limit, patience.total_seconds()
-        self._work = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="idverify-work")
+        self._work = FairExecutor(workers if workers is not None else os.cpu_count() or 1)
         self._readers = ThreadPoolExecutor(limit, thread_name_prefix="idverify-reader")
-        self._door = _FairDoor(limit)
+        self._door = FairDoor(limit)
         self._lock = threading.Lock()
         self._completed = self._failed = 0
 
@@ -100,7 +109,7 @@ class CounterPool:
     def close(self) -> None:
         """Let running transactions end and give the threads back."""
         self._readers.shutdown(wait=True, cancel_futures=True)
-        self._work.shutdown(wait=True, cancel_futures=True)
+        self._work.close()
 
     def warm_up(self) -> None:
         """Load the models before the first person comes."""
@@ -111,22 +120,33 @@ class CounterPool:
     def health(self) -> PoolHealth:
         """How the pool is doing."""
         with self._lock:
-            return PoolHealth(self._door.inside, self._door.waiting, self._completed, self._failed)
+            return PoolHealth(self._door.inside, self._door.waiting, self._completed, self._failed, self._work.queued)
 
     def verify(
-        self, transport: Transport, passwords: AccessPassword | Sequence[AccessPassword], **options: Any
+        self,
+        transport: Transport,
+        passwords: Passwords | PasswordSource,
+        *,
+        live: LivePicture | LiveSource | None = None,
+        counter: str = "",
+        **options: Unpack[TransactionOptions],
     ) -> VerificationResult:
         """One transaction on the caller's thread; see :func:`idverify.verify` for options and errors.
+
+        Args:
+            transport, passwords, live, options: as of :func:`idverify.verify`.
+            counter: whose transaction it is: places and processors are shared fairly between counters. Those without
+                a name count as one.
 
         Raises:
             TransportTimeout: the pool was full for longer than its patience.
         """
-        options.setdefault("policy", self._policy)
-        with self._door.entered(self._patience):
+        chosen: TransactionOptions = {
+            "policy": self._policy, "matcher": self._matcher, "executor": self._work.of(counter), **options
+        }  # fmt: skip
+        with self._door.entered(counter, self._patience):
             try:
-                result = verify(
-                    transport, passwords, trust=self._trust, matcher=self._matcher, executor=self._work, **options
-                )
+                result = verify(transport, passwords, trust=self._trust, live=live, **chosen)
             except BaseException:
                 self._count(failed=True)
                 raise
@@ -134,24 +154,22 @@ class CounterPool:
         return result
 
     async def averify(
-        self, transport: Transport, passwords: AccessPassword | Sequence[AccessPassword], **options: Any
+        self,
+        transport: Transport,
+        passwords: Passwords | PasswordSource | AsyncPasswordSource,
+        *,
+        live: LivePicture | LiveSource | AsyncLiveSource | None = None,
+        counter: str = "",
+        **options: Unpack[TransactionOptions],
     ) -> VerificationResult:
-        """:meth:`verify` for asyncio: the event loop is never blocked, and cancelling the task ends the transaction.
+        """:meth:`verify` for asyncio, with callbacks as of :func:`idverify.averify`: the event loop is never blocked.
 
-        After a cancellation the card session is closed before ``CancelledError`` leaves.
+        Cancelling the task ends the transaction; the card session is closed before ``CancelledError`` leaves.
         """
-        token = threading.Event()
-        options.setdefault("cancel", token)
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._readers, lambda: self.verify(transport, passwords, **options))
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            token.set()
-            await asyncio.wait([future])
-            if not future.cancelled():
-                future.exception()  # it has been told; the caller hears of the cancellation
-            raise
+        return await run_async(
+            lambda opened, taken, rest: self.verify(transport, opened, live=taken, counter=counter, **rest),
+            passwords, live, options, self._readers,
+        )  # fmt: skip
 
     def _count(self, *, failed: bool) -> None:
         with self._lock:
@@ -159,57 +177,3 @@ class CounterPool:
                 self._failed += 1
             else:
                 self._completed += 1
-
-
-class _FairDoor:
-    """A semaphore that lets waiters in in the order in which they came."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._queue: list[threading.Event] = []
-
-    @property
-    def inside(self) -> int:
-        return self._limit - self._free
-
-    @property
-    def waiting(self) -> int:
-        return len(self._queue)
-
-    def entered(self, patience: float) -> _Entered:
-        return _Entered(self, patience)
-
-    def enter(self, patience: float) -> None:
-        with self._lock:
-            if self._free and not self._queue:
-                self._free -= 1
-                return
-            turn = threading.Event()
-            self._queue.append(turn)
-        deadline = time.monotonic() + patience
-        while not turn.wait(max(0.0, deadline - time.monotonic())):
-            with self._lock:
-                if turn in self._queue:
-                    self._queue.remove(turn)
-                    raise TransportTimeout(f"all {self._limit} places were taken for {patience:.0f} s; try again later")
-
-    def leave(self) -> None:
-        with self._lock:
-            if self._queue:
-                self._queue.pop(0).set()  # the place is handed over
-            else:
-                self._free += 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Entered:
-    door: _FairDoor
-    patience: float
-
-    def __enter__(self) -> None:
-        self.door.enter(self.patience)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.door.leave()

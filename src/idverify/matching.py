@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from idverify.decision import Policy
+from idverify.document import ChipPicture
 from idverify.errors import BiometricError, ConfigurationError, ImageError, NoFaceError, NoFingerError
+from idverify.live import LiveFace, LiveSource, acquire, decoded
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason
+from idverify.transaction import Course, Retries, Stage
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
@@ -47,21 +50,6 @@ class MatchScore:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChipPicture:
-    """A picture out of the chip.
-
-    Attributes:
-        data: the encoded picture, or raw grey pixels where ``size`` is given; personal data.
-        size: width and height of raw pixels, or None for an encoded picture.
-        dpi: resolution, for fingers.
-    """
-
-    data: bytes = field(repr=False)
-    size: tuple[int, int] | None = None
-    dpi: float = 500.0
-
-
 def new_face_matcher() -> FaceMatcher:
     """The default face matcher; nothing is loaded before its first picture."""
     from idverify.biometric.face.matcher import FaceMatcher
@@ -81,33 +69,55 @@ class FaceMatching:
 
     Args:
         matcher: None where no face is compared.
-        picture: the live picture, encoded or as an RGB array; None where there is none.
+        live: the live picture, encoded or as an RGB array, or what takes one; None where there is none.
         policy: gives the false match rate.
         executor: makes the templates.
+        course: the transaction.
+        retries: how often to ask for another picture.
 
     Raises:
         ConfigurationError: the policy's rate lies outside the matcher's calibration table.
     """
 
     def __init__(
-        self, matcher: FaceMatcher | None, picture: bytes | Image | None, policy: Policy, executor: Executor
+        self,
+        matcher: FaceMatcher | None,
+        live: bytes | Image | LiveSource | None,
+        policy: Policy,
+        executor: Executor,
+        *,
+        course: Course,
+        retries: Retries,
     ) -> None:
-        self._matcher, self._executor, self._limit = matcher, executor, policy.face_fmr
-        self._live: Future[FaceSample] | None = None
+        self._matcher, self._executor, self._limit, self._course = matcher, executor, policy.face_fmr, course
+        self._live: Future[LiveFace] | None = None
         self._reference: Future[FaceSample] | None = None
         self._problem = Reason.NO_PORTRAIT
         self._threshold: float | None = None
+        self._found: tuple[list[CheckResult], list[MatchScore]] | None = None
         self.advice: tuple[str, ...] = ()
-        if matcher is not None and picture is not None:
+        self.picture: bytes | None = None
+        """The live picture that was compared, encoded."""
+        if matcher is not None and live is not None:
             if self._limit is not None and matcher.calibration is not None:
                 self._threshold = matcher.threshold(self._limit)
-            self._live = executor.submit(_live_face, matcher, picture)
+            self._live = acquire(live, matcher, executor, course, retries)
+
+    @property
+    def asked(self) -> bool:
+        """Whether there are a live picture and what compares it."""
+        return self._live is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether both templates are there, so that :meth:`compare` does not wait."""
+        return all(f is not None and f.done() for f in (self._live, self._reference))
 
     def enrol(self, portrait: bytes | None, problem: Reason) -> None:
         """Start on the portrait, or say why there is none."""
         self._problem = problem
         if portrait is not None and self._live is not None and self._matcher is not None:
-            self._reference = self._executor.submit(_chip_face, self._matcher, portrait)
+            self._reference = self._executor.submit(_chip_face, self._matcher, portrait, self._course)
 
     def abandon(self) -> None:
         """Take work that has not begun out of the queue; without effect after :meth:`compare`."""
@@ -115,41 +125,50 @@ class FaceMatching:
             if future is not None:
                 future.cancel()
 
-    def compare(self, scores: list[MatchScore]) -> list[CheckResult]:
-        """The checks ``face.quality`` and ``face.match``; appends the score.
+    def compare(self) -> tuple[list[CheckResult], list[MatchScore]]:
+        """The checks ``face.quality`` and ``face.match``, and the score; waits for the templates.
 
         Raises:
             ImageError: the live picture cannot be decoded.
             ModelError: a model is missing or altered.
+            OperationCancelled, TransportTimeout
         """
+        if self._found is None:
+            self._found = self._compare()
+        return self._found
+
+    def _compare(self) -> tuple[list[CheckResult], list[MatchScore]]:
         if self._matcher is None or self._live is None:
-            return [_result(CheckId.FACE_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
-        try:
-            live = self._live.result()
-        except NoFaceError:
-            self.advice = ("show-face",)
-            return [_result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.NO_FACE, "live")]
-        except BiometricError:
-            return [_result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")]
+            return [_result(CheckId.FACE_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")], []
+        found = self._course.wait(self._live)
+        live, self.advice, self.picture = found.sample, found.advice, found.picture
+        if isinstance(found.problem, ImageError):
+            raise found.problem
+        if live is None:
+            if found.problem is None:
+                return [_result(CheckId.FACE_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")], []
+            reason = Reason.NO_FACE if isinstance(found.problem, NoFaceError) else Reason.POOR_QUALITY
+            return [_result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, reason, "live")], []
         checks = [self._quality(live)]
         if self._reference is None:
-            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG2")]
+            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG2")], []
         try:
-            chip = self._reference.result()
+            chip = self._course.wait(self._reference)
         except ImageError:
-            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.IMAGE_UNREADABLE, "DG2")]
+            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.IMAGE_UNREADABLE, "DG2")], []
         except BiometricError:
-            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.NO_FACE, "DG2")]
-        score = self._matcher.compare(live.template, chip.template)
-        scores.append(
-            MatchScore(modality="face", value=score.value, threshold=self._threshold, fmr=score.fmr, model=score.model)
+            return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.NO_FACE, "DG2")], []
+        with self._course.stage(Stage.MATCHING):
+            score = self._matcher.compare(live.template, chip.template)
+        found_score = MatchScore(
+            modality="face", value=score.value, threshold=self._threshold, fmr=score.fmr, model=score.model
         )
-        return [*checks, _judged(CheckId.FACE_MATCH, score.fmr, self._limit)]
+        return [*checks, _judged(CheckId.FACE_MATCH, score.fmr, self._limit)], [found_score]
 
-    def _quality(self, live: FaceSample) -> CheckResult:
+    @staticmethod
+    def _quality(live: FaceSample) -> CheckResult:
         from idverify.biometric.face.quality import QualityStatus
 
-        self.advice = live.quality.advice
         evidence = {"score": f"{live.quality.scalar}"}
         if live.rivals:
             return _result(CheckId.FACE_QUALITY, CheckStatus.FAILED, Reason.SEVERAL_FACES, "live", evidence)
@@ -171,6 +190,7 @@ class FingerMatching:
         pictures: tries of one live finger, encoded or as arrays.
         policy: gives the false match rate.
         executor: makes the templates.
+        course: the transaction.
         dpi: resolution of the live pictures.
 
     Raises:
@@ -184,9 +204,10 @@ class FingerMatching:
         policy: Policy,
         executor: Executor,
         *,
+        course: Course,
         dpi: float = 500.0,
     ) -> None:
-        self._matcher, self._executor, self._limit = matcher, executor, policy.finger_fmr
+        self._matcher, self._executor, self._limit, self._course = matcher, executor, policy.finger_fmr, course
         self._live: list[Future[FingerSample]] = []
         self._stored: list[Future[FingerSample]] = []
         self._problem = Reason.NOT_READ
@@ -194,52 +215,57 @@ class FingerMatching:
         if matcher is not None and pictures:
             if self._limit is not None and matcher.calibration is not None:
                 self._threshold = matcher.calibration.threshold(self._limit)
-            self._live = [executor.submit(_live_finger, matcher, p, dpi) for p in pictures]
+            self._live = [executor.submit(_live_finger, matcher, p, dpi, course) for p in pictures]
+
+    @property
+    def asked(self) -> bool:
+        """Whether there are live prints and what compares them."""
+        return bool(self._live)
 
     def enrol(self, prints: Sequence[ChipPicture], problem: Reason) -> None:
         """Start on the prints of DG3, or say why there are none."""
         self._problem = problem
         if self._matcher is not None and self._live:
-            self._stored = [self._executor.submit(_chip_finger, self._matcher, p) for p in prints]
+            self._stored = [self._executor.submit(_chip_finger, self._matcher, p, self._course) for p in prints]
 
     def abandon(self) -> None:
         """Take work that has not begun out of the queue; without effect after :meth:`compare`."""
         for future in (*self._live, *self._stored):
             future.cancel()
 
-    def compare(self, scores: list[MatchScore]) -> list[CheckResult]:
-        """The checks ``finger.quality`` and ``finger.match``; appends the score.
+    def compare(self) -> tuple[list[CheckResult], list[MatchScore]]:
+        """The checks ``finger.quality`` and ``finger.match``, and the score; waits for the templates.
 
         Raises:
             ImageError: a live picture cannot be decoded.
             ModelError: a model is missing or altered.
+            OperationCancelled, TransportTimeout
         """
         if self._matcher is None or not self._live:
-            return [_result(CheckId.FINGER_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")]
+            return [_result(CheckId.FINGER_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")], []
         probes = []
         for future in self._live:
             try:
-                probes.append(future.result())
+                probes.append(self._course.wait(future))
             except BiometricError:  # another try may be better
                 continue
         if not probes:
-            return [_result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")]
+            return [_result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")], []
         checks = [self._quality(probes)]
         references = []
         for future in self._stored:
             try:
-                references.append(future.result().template())
+                references.append(self._course.wait(future).template())
             except (ImageError, NoFingerError, BiometricError):
                 self._problem = Reason.IMAGE_UNREADABLE
         if not references:
-            return [*checks, _result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG3")]
-        score = self._matcher.best([p.template() for p in probes], references)
-        scores.append(
-            MatchScore(
-                modality="finger", value=score.value, threshold=self._threshold, fmr=score.fmr, model=score.model
-            )
+            return [*checks, _result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG3")], []
+        with self._course.stage(Stage.MATCHING):
+            score = self._matcher.best([p.template() for p in probes], references)
+        found = MatchScore(
+            modality="finger", value=score.value, threshold=self._threshold, fmr=score.fmr, model=score.model
         )
-        return [*checks, _judged(CheckId.FINGER_MATCH, score.fmr, self._limit)]
+        return [*checks, _judged(CheckId.FINGER_MATCH, score.fmr, self._limit)], [found]
 
     @staticmethod
     def _quality(probes: Sequence[FingerSample]) -> CheckResult:
@@ -275,31 +301,25 @@ def _result(
     return CheckResult(check=check, status=status, reason=reason, subject=subject, evidence=evidence or {})
 
 
-def _decoded(picture: bytes | Image) -> Image:
-    from idverify.biometric.codecs import decode_image
-    from idverify.biometric.image import as_image
-
-    return decode_image(picture) if isinstance(picture, bytes) else as_image(picture)
-
-
-def _live_face(matcher: FaceMatcher, picture: bytes | Image) -> FaceSample:
-    from idverify.biometric.face.quality import CaptureKind
-
-    return matcher.analyse(_decoded(picture), kind=CaptureKind.LIVE)
-
-
-def _chip_face(matcher: FaceMatcher, portrait: bytes) -> FaceSample:
+def _chip_face(matcher: FaceMatcher, portrait: bytes, course: Course) -> FaceSample:
     from idverify.biometric.codecs import CHIP_FORMATS, decode_image
     from idverify.biometric.face.quality import CaptureKind
 
-    return matcher.analyse(decode_image(portrait, formats=CHIP_FORMATS), kind=CaptureKind.PORTRAIT)
+    with course.stage(Stage.PORTRAIT_TEMPLATE):
+        return matcher.analyse(decode_image(portrait, formats=CHIP_FORMATS), kind=CaptureKind.PORTRAIT)
 
 
-def _live_finger(matcher: FingerMatcher, picture: bytes | Image, dpi: float) -> FingerSample:
-    return matcher.sample(_decoded(picture), dpi=dpi)
+def _live_finger(matcher: FingerMatcher, picture: bytes | Image, dpi: float, course: Course) -> FingerSample:
+    with course.stage(Stage.FINGER_TEMPLATE):
+        return matcher.sample(decoded(picture), dpi=dpi)
 
 
-def _chip_finger(matcher: FingerMatcher, picture: ChipPicture) -> FingerSample:
+def _chip_finger(matcher: FingerMatcher, picture: ChipPicture, course: Course) -> FingerSample:
+    with course.stage(Stage.FINGER_TEMPLATE):
+        return _stored_print(matcher, picture)
+
+
+def _stored_print(matcher: FingerMatcher, picture: ChipPicture) -> FingerSample:
     import numpy as np
 
     from idverify.biometric.codecs import CHIP_FORMATS, decode_image

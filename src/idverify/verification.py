@@ -1,66 +1,57 @@
 """The counter transaction: the one place where the chip meets the biometrics.
 
 A card is opened, read and proven genuine while the live picture becomes a template on another thread; the portrait is
-matched with it, and a policy turns the evidence into a decision. Nothing here stops at the first failed check: the
-report of a forged card says everything that is wrong with it.
+matched with it, and a policy turns the evidence into a decision. Nothing here stops at the first failed check, unless
+the caller asks for an early decision: the report of a forged card says everything that is wrong with it.
+
+The engine has three rooms: :mod:`idverify.visit` is the card's side, :mod:`idverify.gathering` puts the evidence
+together while files come in, :mod:`idverify.matching` compares the pictures. :mod:`idverify.transaction` is what all
+of them share: one deadline, one cancel token, one stream of events.
 """
 
 from __future__ import annotations
 
-import hmac
+import contextlib
 import secrets
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Union, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, cast
 
 from idverify._secret import Secret
 from idverify._version import __version__
-from idverify.chip import cccd
+from idverify.asynchronous import AsyncCourse
 from idverify.chip.lds.contents import check_contents
-from idverify.chip.lds.dg1 import DG1
-from idverify.chip.lds.dg2 import DG2
-from idverify.chip.lds.dg3 import DG3
-from idverify.chip.lds.dg13_vn import CitizenDetails
 from idverify.chip.lds.files import FileId
-from idverify.chip.lds.images import ImageFormat
-from idverify.chip.lds.mrz import document_validity
 from idverify.chip.pki.passive_auth import PassiveAuthentication, PassiveAuthOptions, examine
 from idverify.chip.pki.trust_store import TrustStore
-from idverify.chip.session import DocumentSession, ReadOptions, gate_chip_results
+from idverify.chip.session import ReadOptions
 from idverify.decision import DOCUMENT, SECURITY_OBJECT, Decision, Policy, load
-from idverify.errors import ConfigurationError, ImageError, MalformedDataError
-from idverify.matching import (
-    ChipPicture,
-    FaceMatching,
-    FingerMatching,
-    MatchScore,
-    new_face_matcher,
-    new_finger_matcher,
-)
+from idverify.document import Holder, document_checks, holder_of, personal_number, portrait_of
+from idverify.errors import ConfigurationError
+from idverify.gathering import Clock, Gathering
+from idverify.live import LivePicture, LiveSource, read_live
+from idverify.matching import FaceMatching, FingerMatching, MatchScore, new_face_matcher, new_finger_matcher
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
+from idverify.transaction import Attempt, Course, Event, Retries, Stage, State
+from idverify.visit import CardVisit, Passwords, PasswordSource
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher
     from idverify.biometric.finger.engine import FingerMatcher
     from idverify.biometric.image import Image
-    from idverify.chip.access.password import AccessPassword
     from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.session import CancelToken, Progress
     from idverify.chip.transport.base import Transport
     from idverify.consent import Consent
     from idverify.online import OnlineDocumentCheck
 
-LivePicture = Union[Path, str, bytes, "Image"]
-"""A live picture: a file, an encoded picture, or an RGB array (height, width, 3) of uint8."""
+AsyncPasswordSource = Callable[[Attempt], "Awaitable[Passwords | None]"]
+AsyncLiveSource = Callable[[Attempt], "Awaitable[LivePicture | None]"]
 
 MAX_TRIES: Final = 10
-MAX_STORED: Final = 20
-MAX_LIVE_BYTES: Final = 64 * 1024 * 1024
-"""Largest live picture file that is opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,31 +78,6 @@ class SessionSummary:
             "transport": self.transport, "access": self.access, "apdus": self.apdus, "bytes": self.bytes,
             "milliseconds": {k: round(v, 3) for k, v in self.milliseconds.items()},
         }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """The holder as the chip names them. Meaningful only where the report's hashes are successful.
-
-    Attributes:
-        number: the citizen's 12-digit number, else the document number.
-        name: as in the MRZ: surname, comma, given names; Vietnamese names without diacritics.
-        birth: date of birth, or None where the MRZ leaves it open.
-        sex: ``M``, ``F`` or ``X``.
-        nationality: three-letter code.
-        expiry: last day of validity; None where unlimited or unreadable.
-        unlimited: whether the document never expires.
-        details: data group 13 of the citizen card, with diacritics; None for other documents.
-    """
-
-    number: str = field(repr=False)
-    name: str = field(repr=False)
-    birth: date | None = field(repr=False)
-    sex: str = field(repr=False)
-    nationality: str = field(repr=False)
-    expiry: date | None = field(repr=False)
-    unlimited: bool = field(repr=False)
-    details: CitizenDetails | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +126,37 @@ class VerificationResult:
         }
 
 
+class TransactionOptions(TypedDict, total=False):
+    """The keyword arguments that :func:`verify`, :func:`averify` and the counter pool have in common."""
+
+    policy: str | Path | Policy
+    at: datetime | None
+    options: ReadOptions | None
+    matcher: FaceMatcher | None
+    finger: LivePicture | Sequence[LivePicture] | None
+    finger_dpi: float
+    finger_matcher: FingerMatcher | None
+    terminal: TerminalCredentials | None
+    consent: Consent | None
+    online: OnlineDocumentCheck | None
+    device_id: str
+    challenge: bytes | None
+    rng: Callable[[int], bytes]
+    timeout: timedelta | None
+    retries: Retries | None
+    early: bool
+    on_event: Callable[[Event], None] | None
+    on_progress: Callable[[Progress], None] | None
+    cancel: CancelToken | None
+    executor: Executor | None
+
+
 def verify(
     transport: Transport,
-    passwords: AccessPassword | Sequence[AccessPassword],
+    passwords: Passwords | PasswordSource,
     *,
     trust: TrustStore,
-    live: LivePicture | None = None,
+    live: LivePicture | LiveSource | None = None,
     policy: str | Path | Policy = "counter",
     at: datetime | None = None,
     options: ReadOptions | None = None,
@@ -179,21 +170,28 @@ def verify(
     device_id: str = "",
     challenge: bytes | None = None,
     rng: Callable[[int], bytes] = secrets.token_bytes,
+    timeout: timedelta | None = None,
+    retries: Retries | None = None,
+    early: bool = False,
+    on_event: Callable[[Event], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     cancel: CancelToken | None = None,
     executor: Executor | None = None,
 ) -> VerificationResult:
     """Read a card, prove it genuine, match its portrait with a live picture, and decide.
 
-    Work overlaps: the live picture becomes a template on another thread while the chip is read, the portrait as soon
-    as DG2 is in, and passive authentication runs while the chip computes its proof.
+    Work overlaps: the live picture is taken and becomes a template on other threads while the chip is read, the
+    portrait as soon as DG2 is in, the security object's signature and the signer's path are verified while the data
+    groups come in, and the rest of passive authentication while the chip computes its proof. That proof comes last,
+    where the card's own computing hides the most of ours.
 
     Args:
         transport: the connected card; it stays open.
-        passwords: what opens the chip: the CAN, or the MRZ.
+        passwords: what opens the chip: the CAN, or the MRZ; or a function that is asked for it, and again where the
+            chip does not accept it. It gives None to stop.
         trust: the trust anchors.
-        live: the live picture: a file, an encoded picture, or an RGB array (height, width, 3) of uint8; None where the
-            policy asks for no face.
+        live: the live picture: a file, an encoded picture, or an RGB array (height, width, 3) of uint8; or a function
+            that takes one, and again where it is poor; None where the policy asks for no face.
         policy: a policy, its name, or a TOML file.
         at: inspection time, time zone aware; now where None.
         options: limits and choices of reading.
@@ -208,8 +206,14 @@ def verify(
         device_id: the counter's device, for the online check.
         challenge: eight bytes of the caller's for active authentication, for remote verification.
         rng: source of random bytes.
-        on_progress: called on change.
-        cancel: polled between commands.
+        timeout: from the call to the decision, whatever is waited for; that of ``options.total_timeout`` where None.
+        retries: how often another password or picture is asked for; two of each where None.
+        early: decide as soon as the policy can: groups that it does not name are not read, and a card whose evidence
+            already leads to a rejection is not read to its end. What was left out stands as not performed. Where
+            False, everything is read, and the report of a forged card says all that is wrong with it.
+        on_event: called for each event, one at a time, on the thread where it happens.
+        on_progress: called when the progress of reading has changed; also in ``on_event``.
+        cancel: looked at before each command and step, and while something is waited for.
         executor: runs templates and passive authentication beside the reading; several counters may share one. Two
             threads of its own where None.
 
@@ -218,110 +222,106 @@ def verify(
 
     Raises:
         ConfigurationError: an argument cannot be used.
+        TransportTimeout: the time is over.
         TransportError, ProtocolError, WrongPasswordError, CardLockedError: the card could not be opened or read.
         ImageError: the live picture cannot be decoded.
         ModelError: a model is missing or altered.
+        TrustStoreError: the trust store's file is damaged.
         OperationCancelled: the cancel token was set.
     """
-    chosen, moment = load(policy), _aware(at)
+    chosen, reading = load(policy), options or ReadOptions()
+    moment, tries = _aware(at), retries or Retries()
     consented, withheld = _consent(chosen, consent, face=live is not None, finger=finger is not None)
     if withheld:
         live = finger = None
-        options = options or ReadOptions()
-        options = replace(options, skip=options.skip | {FileId.DG3, FileId.DG4})
-    picture = _read_live(live) if live is not None else None
+        reading = replace(reading, skip=reading.skip | {FileId.DG3, FileId.DG4})
+    picture = live if live is None or callable(live) else read_live(live)
     prints = _prints(finger)
     if picture is not None and matcher is None:
         matcher = new_face_matcher()
     if prints and finger_matcher is None:
         finger_matcher = new_finger_matcher()
-    clock = _Clock()
+    course = Course(timeout=timeout if timeout is not None else reading.total_timeout, cancel=cancel, on_event=on_event)
     pool = executor if executor is not None else ThreadPoolExecutor(max_workers=2, thread_name_prefix="idverify")
-    samples: list[FaceMatching | FingerMatching] = []
-    try:
-        face = FaceMatching(matcher, picture, chosen, pool)
-        samples.append(face)
-        fingers = FingerMatching(finger_matcher, prints, chosen, pool, dpi=finger_dpi)
-        samples.append(fingers)
-
-        def on_file(file: FileId, raw: bytes) -> None:
-            if file is FileId.DG2:
-                portrait, _, problem = _portrait({file: raw})
-                face.enrol(portrait, problem)
-            elif file is FileId.DG3:
-                fingers.enrol(*_finger_pictures(raw))
-
-        with DocumentSession(
-            transport,
-            options=options or ReadOptions(),
-            on_progress=on_progress,
-            on_file=on_file,
-            cancel=cancel,
-            rng=rng,
-        ) as session:
-            access = list(session.open(passwords, terminal=terminal))
-            if terminal is not None:
-                authorised = session.authenticate_terminal(terminal)
-                access.append(authorised.check)
-            files = session.read_all()
-            asked = {r.check for r in chosen.requirements}
-            exact = PassiveAuthOptions(profile=CheckId.DSC_PROFILE in asked)
-            unreadable = dict(session.unreadable)
-            judging = pool.submit(  # while the chip computes its proof
-                examine, files, trust=trust, at=moment, unreadable=unreadable, options=exact
-            )
-            chip = session.authenticate_chip(challenge=challenge)
-            clock.lap("card")
-            summary, opened_by = session.stats, session.access
-            late, unreadable = dict(session.files), dict(session.unreadable)
-        passive = judging.result()
-        if late.keys() != files.keys():  # the chip's proof needed a file that was to be skipped
-            files = late
-            passive = examine(files, trust=trust, at=moment, unreadable=unreadable, options=exact)
-        clock.lap("passive_authentication")
-        checks = [*access, *passive.report.checks, *gate_chip_results(chip, passive.report)]
-        checks += _document_checks(files, moment)
-        if CheckId.DOCUMENT_CONTENTS in asked:
-            checks += check_contents(files)
-            checks += _data_page(files, passwords)
-        if online is not None:
-            checks.append(_ask_online(online, passive, files, device_id))
-            clock.lap("online")
-        if (age := chosen.judge_trust_list(trust.dated, moment)) is not None:
-            checks.append(age)
-        checks += consented
-        scores: list[MatchScore] = []
-        if not withheld and (chosen.face_fmr is not None or picture is not None):
-            checks += face.compare(scores)
-            clock.lap("face")
-        if not withheld and (chosen.finger_fmr is not None or prints):
-            checks += fingers.compare(scores)
-            clock.lap("finger")
-    finally:
-        for sample in samples:
-            sample.abandon()
+    with contextlib.ExitStack() as ending:
         if executor is None:
-            pool.shutdown(wait=False, cancel_futures=True)
-    report = VerificationReport(checks=tuple(checks), trust_store_id=passive.report.trust_store_id, verified_at=moment)
-    portrait, portrait_format, _ = _portrait(files)
+            ending.callback(pool.shutdown, wait=False, cancel_futures=True)
+        ending.callback(course.end)
+        face = FaceMatching(matcher, picture, chosen, pool, course=course, retries=tries)
+        ending.callback(face.abandon)
+        fingers = FingerMatching(finger_matcher, prints, chosen, pool, course=course, dpi=finger_dpi)
+        ending.callback(fingers.abandon)
+        evidence = Gathering(
+            trust=trust, at=moment, policy=chosen, pool=pool, course=course, face=face, fingers=fingers, early=early,
+            consented=consented, withheld=withheld,
+            ask=None if online is None else lambda passive, files: _ask_online(online, passive, files, device_id),
+        )  # fmt: skip
+        visit = CardVisit(
+            transport, reading, rng=rng, course=course, retries=tries, on_progress=on_progress, evidence=evidence
+        )
+        read = visit.run(passwords, terminal=terminal, challenge=challenge)
+        report, scores = evidence.conclude(read)
+        course.tell(Stage.DECISION, State.STARTED)
+        course.check()
+        decision = chosen.decide(report, scores)
+        course.tell(Stage.DECISION, State.FINISHED, outcome=decision.outcome)
+    portrait, portrait_format, _ = portrait_of(read.files)
     return VerificationResult(
-        decision=chosen.decide(report, scores),
+        decision=decision,
         report=report,
         scores=tuple(scores),
         session=SessionSummary(
             transport=transport.kind,
-            access=opened_by,
-            apdus=summary.apdus,
-            bytes=summary.bytes,
-            milliseconds=dict(summary.milliseconds) | clock.laps,
+            access=read.access,
+            apdus=read.stats.apdus,
+            bytes=read.stats.bytes,
+            milliseconds=dict(read.stats.milliseconds) | evidence.clock.laps,
         ),
         portrait=Secret(portrait) if portrait is not None else None,
         portrait_format=portrait_format,
-        live=Secret(picture) if isinstance(picture, bytes) else _encoded(picture),
-        holder=_holder(files, moment.date()),
-        files=Secret(files),
+        live=Secret(face.picture) if face.picture is not None else None,
+        holder=holder_of(read.files, moment.date()),
+        files=Secret(read.files),
         advice=face.advice,
     )
+
+
+async def averify(
+    transport: Transport,
+    passwords: Passwords | PasswordSource | AsyncPasswordSource,
+    *,
+    trust: TrustStore,
+    live: LivePicture | LiveSource | AsyncLiveSource | None = None,
+    **options: Unpack[TransactionOptions],
+) -> VerificationResult:
+    """:func:`verify` for asyncio, by the same engine on a thread of its own: the event loop is never blocked.
+
+    ``on_event`` and ``on_progress`` are called on the event loop; what asks for passwords and pictures may be a
+    coroutine function, which runs there too. Cancelling the task ends the transaction: the card session is closed
+    before ``CancelledError`` leaves. Arguments and errors are those of :func:`verify`.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="idverify-reader") as reader:
+        return await run_async(
+            lambda opened, taken, rest: verify(transport, opened, trust=trust, live=taken, **rest),
+            passwords, live, options, reader,
+        )  # fmt: skip
+
+
+async def run_async(
+    call: Callable[[Any, Any, TransactionOptions], VerificationResult],
+    passwords: Passwords | PasswordSource | AsyncPasswordSource,
+    live: LivePicture | LiveSource | AsyncLiveSource | None,
+    options: TransactionOptions,
+    reader: Executor,
+) -> VerificationResult:
+    """A transaction on a thread of ``reader``, its callbacks brought to the running event loop."""
+    course = AsyncCourse(options.get("cancel"))
+    adapted = options.copy()
+    adapted["cancel"] = course
+    for_event, for_progress = course.told(options.get("on_event")), course.told(options.get("on_progress"))
+    adapted["on_event"], adapted["on_progress"] = for_event, for_progress
+    opened, taken = course.asked(passwords), course.asked(live)
+    return await course.run(lambda: call(opened, taken, adapted), reader)
 
 
 def verify_files(
@@ -348,17 +348,17 @@ def verify_files(
         raise ConfigurationError("there is no file to check: expected at least EF_SOD.bin")
     alone = not any(f.number is not None for f in files)
     chosen = load(policy if policy is not None else (SECURITY_OBJECT if alone else DOCUMENT))
-    moment, clock = _aware(at), _Clock()
+    moment, clock = _aware(at), Clock()
     asked = {r.check for r in chosen.requirements}
     exact = PassiveAuthOptions(profile=CheckId.DSC_PROFILE in asked)
     passive = examine(files, trust=trust, at=moment, unreadable=unreadable or {}, options=exact).report
     clock.lap("passive_authentication")
-    report = passive.with_checks(_document_checks(files, moment)) if FileId.DG1 in files else passive
+    report = passive.with_checks(document_checks(files, moment)) if FileId.DG1 in files else passive
     if CheckId.DOCUMENT_CONTENTS in asked:
         report = report.with_checks(check_contents(files))
     if (age := chosen.judge_trust_list(trust.dated, moment)) is not None:
         report = report.with_checks([age])
-    portrait, portrait_format, _ = _portrait(files)
+    portrait, portrait_format, _ = portrait_of(files)
     return VerificationResult(
         decision=chosen.decide(report, ()),
         report=report,
@@ -368,22 +368,9 @@ def verify_files(
         ),
         portrait=Secret(portrait) if portrait is not None else None,
         portrait_format=portrait_format,
-        holder=_holder(files, moment.date()),
+        holder=holder_of(files, moment.date()),
         files=Secret(files),
     )
-
-
-class _Clock:
-    """Wall time of consecutive stages in milliseconds."""
-
-    def __init__(self) -> None:
-        self._last = time.perf_counter()
-        self.laps: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = (now - self._last) * 1000
-        self._last = now
 
 
 def _aware(at: datetime | None) -> datetime:
@@ -419,143 +406,7 @@ def _prints(finger: LivePicture | Sequence[LivePicture] | None) -> list[bytes | 
     tries: Sequence[LivePicture] = finger if isinstance(finger, list | tuple) else [cast("LivePicture", finger)]
     if len(tries) > MAX_TRIES:
         raise ConfigurationError(f"at most {MAX_TRIES} live fingerprints, got {len(tries)}")
-    return [_read_live(one) for one in tries]
-
-
-def _finger_pictures(raw: bytes) -> tuple[list[ChipPicture], Reason]:
-    """The prints of DG3, and why there are none."""
-    try:
-        group = DG3.parse(raw)
-    except MalformedDataError:
-        return [], Reason.FILE_MALFORMED
-    found = []
-    for record in group.records:
-        per_inch = record.image_resolution[0] * (2.54 if record.scale_units == 2 else 1.0)
-        for image in record.images[:MAX_STORED]:
-            size = (image.width, image.height) if image.image_format is ImageFormat.RAW else None
-            found.append(ChipPicture(data=image.image, size=size, dpi=per_inch))
-    found += [ChipPicture(data=r.image) for block in group.data_blocks for r in block.representations]
-    return found[:MAX_STORED], Reason.OK if found else Reason.SAMPLE_MISSING
-
-
-def _read_live(live: LivePicture) -> bytes | Image:
-    if isinstance(live, str | Path):
-        path = Path(live)
-        try:
-            if path.stat().st_size > MAX_LIVE_BYTES:
-                raise ImageError(f"the live picture is larger than {MAX_LIVE_BYTES} bytes")
-            return path.read_bytes()
-        except OSError as error:
-            raise ConfigurationError(f"cannot read the live picture: {error.strerror}") from None
-    return live
-
-
-def _encoded(picture: Image | None) -> Secret[bytes] | None:
-    if picture is None:
-        return None
-    from idverify.biometric.codecs import encode_png
-
-    return Secret(encode_png(picture))
-
-
-def _portrait(files: Mapping[FileId, bytes]) -> tuple[bytes | None, str | None, Reason]:
-    """The portrait of DG2, its media type, and why there is none."""
-    raw = files.get(FileId.DG2)
-    if raw is None:
-        return None, None, Reason.NO_PORTRAIT
-    try:
-        face = DG2.parse(raw).portrait
-    except MalformedDataError:
-        return None, None, Reason.FILE_MALFORMED
-    return face.image, face.image_format.value, Reason.OK
-
-
-def _details(files: Mapping[FileId, bytes]) -> CitizenDetails | None:
-    raw = files.get(FileId.DG13)
-    try:
-        return CitizenDetails.parse(raw) if raw is not None else None
-    except MalformedDataError:
-        return None
-
-
-def _mrz_file(files: Mapping[FileId, bytes]) -> DG1 | None:
-    raw = files.get(FileId.DG1)
-    try:
-        return DG1.parse(raw) if raw is not None else None
-    except MalformedDataError:
-        return None
-
-
-def _document_checks(files: Mapping[FileId, bytes], at: datetime) -> list[CheckResult]:
-    dg1 = _mrz_file(files)
-    if dg1 is None:
-        malformed = FileId.DG1 in files
-        return [
-            CheckResult(
-                check=CheckId.DOCUMENT_VALIDITY,
-                status=CheckStatus.FAILED if malformed else CheckStatus.NOT_PERFORMED,
-                reason=Reason.FILE_MALFORMED if malformed else Reason.NOT_READ,
-            )
-        ]
-    checks = [document_validity(dg1.mrz, at)]
-    if cccd.is_citizen_card(dg1.mrz):
-        details = _details(files)
-        if details is None and FileId.DG13 in files:
-            checks.append(
-                CheckResult(
-                    check=CheckId.CCCD_CONSISTENCY, status=CheckStatus.FAILED, reason=Reason.FILE_MALFORMED,
-                    subject=FileId.DG13.label,
-                )
-            )  # fmt: skip
-        else:
-            checks.append(cccd.cross_check(dg1, details))
-    return checks
-
-
-def _data_page(
-    files: Mapping[FileId, bytes], passwords: AccessPassword | Sequence[AccessPassword]
-) -> list[CheckResult]:
-    """Whether DG1 names the document number and dates of the MRZ that was read from the data page, where one was."""
-    from idverify.chip.access.password import AccessPassword, PasswordKind
-
-    given = (passwords,) if isinstance(passwords, AccessPassword) else tuple(passwords)
-    dg1, printed = _mrz_file(files), next((p for p in given if p.kind is PasswordKind.MRZ), None)
-    if dg1 is None or printed is None:
-        return []
-    mrz, same = dg1.mrz, False
-    try:
-        stored = AccessPassword.mrz(mrz.document_number, mrz.date_of_birth, mrz.date_of_expiry)
-        same = hmac.compare_digest(stored.value.reveal(), printed.value.reveal())
-    except ConfigurationError:
-        pass  # fields that can be no key cannot be those that opened the chip
-    if same:
-        return []
-    return [
-        CheckResult(
-            check=CheckId.DOCUMENT_CONTENTS, status=CheckStatus.FAILED, reason=Reason.FIELDS_DIFFER,
-            subject=FileId.DG1.label, evidence={"compared-with": "data page"},
-        )
-    ]  # fmt: skip
-
-
-def _holder(files: Mapping[FileId, bytes], today: date) -> Secret[Holder] | None:
-    dg1 = _mrz_file(files)
-    if dg1 is None:
-        return None
-    mrz = dg1.mrz
-    citizen = cccd.number_from_mrz(mrz) if cccd.is_citizen_card(mrz) else None
-    return Secret(
-        Holder(
-            number=citizen.digits if citizen else mrz.document_number,
-            name=", ".join(part for part in (mrz.surname, mrz.given_names) if part),
-            birth=mrz.birth_date(today),
-            sex=mrz.sex or "X",
-            nationality=mrz.nationality,
-            expiry=None if mrz.unlimited else mrz.expiry_date,
-            unlimited=mrz.unlimited,
-            details=_details(files) if citizen else None,
-        )
-    )
+    return [read_live(one) for one in tries]
 
 
 def _ask_online(
@@ -563,11 +414,9 @@ def _ask_online(
 ) -> CheckResult:
     from idverify.online import OnlineRequest
 
-    dg1 = _mrz_file(files)
-    citizen = cccd.number_from_mrz(dg1.mrz) if dg1 else None
-    if dg1 is None or passive.signer is None:
+    number = personal_number(files)
+    if number is None or passive.signer is None:
         return CheckResult(check=CheckId.ONLINE_DS, status=CheckStatus.NOT_PERFORMED, reason=Reason.NOT_READ)
-    number = citizen.digits if citizen else dg1.mrz.document_number
     return online.check(
-        OnlineRequest(signer_certificate=passive.signer.der, personal_number=Secret(number), device_id=device_id)
+        OnlineRequest(signer_certificate=passive.signer.der, personal_number=number, device_id=device_id)
     )

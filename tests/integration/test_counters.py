@@ -15,10 +15,11 @@ import pytest
 import idverify
 from idverify import AccessPassword, FaceMatcher, MemoryTransport, Outcome, TrustStore, emulator
 from idverify.chip.transport.base import Transport
-from idverify.counters import CounterPool, _FairDoor
+from idverify.counters import CounterPool
 from idverify.emulator import Card, Fault, FaultKind
 from idverify.emulator.timing import CardTiming, TimedTransport
 from idverify.errors import ConfigurationError, IdVerifyError, OperationCancelled, TransportTimeout, WrongPasswordError
+from idverify.fair import FairDoor
 
 PICTURES = Path(idverify.__file__).parent / "emulator" / "pictures"
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -133,12 +134,12 @@ def test_errors_reach_the_awaiting_task(matcher: FaceMatcher) -> None:
 
 
 def test_the_door_is_fair_and_patient() -> None:
-    door = _FairDoor(1)
+    door = FairDoor(1)
     order: list[int] = []
-    door.enter(1)
+    door.enter("", 1)
 
     def wait(number: int) -> None:
-        with door.entered(10):
+        with door.entered("", 10):
             order.append(number)
 
     threads = []
@@ -149,8 +150,8 @@ def test_the_door_is_fair_and_patient() -> None:
         while door.waiting <= number:
             time.sleep(0.001)
     with pytest.raises(TransportTimeout):
-        door.enter(0.01)
-    door.leave()
+        door.enter("", 0.01)
+    door.leave("")
     for thread in threads:
         thread.join()
     assert order == [0, 1, 2, 3, 4]

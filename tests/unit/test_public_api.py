@@ -11,6 +11,7 @@ import pytest
 import idverify
 
 PUBLIC = {
+    "Attempt", "Event", "Retries", "RetryCause", "Stage", "State", "averify",
     "AccessPassword", "CheckId", "CheckResult", "CheckStatus", "Consent", "CounterPool", "Decision", "DocumentSession",
     "FaceMatcher",
     "FaceTemplate", "FileId", "Holder", "MatchScore", "MemoryTransport", "Outcome", "PasswordKind", "Phase", "Policy",

@@ -86,6 +86,24 @@ class _Sod:
     deviations: tuple[Deviation, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedSecurityObject:
+    """EF.SOD verified, and the path from its signer; see :func:`open_security_object`."""
+
+    raw: bytes | None = field(repr=False)
+    sod: _Sod = field(repr=False)
+    found: path.Path | None = field(repr=False)
+
+    def checks(self, trust: TrustStore, at: datetime, options: PassiveAuthOptions) -> tuple[CheckResult, ...]:
+        """Those that need no other file."""
+        return (
+            _signature(self.sod, options, {}),
+            _chain(self.found, self.sod),
+            *_validity(self.found, self.sod, at, options),
+            _revocation(self.found, trust, at, options),
+        )
+
+
 def verify_document(
     files: Mapping[FileId, bytes],
     *,
@@ -121,14 +139,19 @@ def examine(
     at: datetime,
     unreadable: Mapping[FileId, Reason] | None = None,
     options: PassiveAuthOptions | None = None,
+    opened: OpenedSecurityObject | None = None,
 ) -> PassiveAuthentication:
-    """:func:`verify_document` with the intermediate results."""
+    """:func:`verify_document` with the intermediate results.
+
+    ``opened`` is taken instead of EF.SOD's own verification where it came from the same bytes, store and time.
+    """
     chosen = options or PassiveAuthOptions()
     moment = at if at.tzinfo else at.replace(tzinfo=UTC)
     missing = unreadable or {}
-    sod = _open_sod(files.get(FileId.SOD), trust)
+    if opened is None or opened.raw != files.get(FileId.SOD):
+        opened = open_security_object(files.get(FileId.SOD), trust=trust, at=moment)
+    sod, found = opened.sod, opened.found
     signer = sod.verdict.signer if sod.verdict else None
-    found = _find_path(signer, sod.signed, trust, moment)
     checks = [
         _signature(sod, chosen, missing),
         _chain(found, sod),
@@ -146,6 +169,19 @@ def examine(
         checks.append(_card_security(files, trust, moment, chosen))
     report = VerificationReport(checks=tuple(checks), trust_store_id=trust.id, verified_at=moment)
     return PassiveAuthentication(report, sod.content, signer, found, known)
+
+
+def open_security_object(raw: bytes | None, *, trust: TrustStore, at: datetime) -> OpenedSecurityObject:
+    """The costly half of passive authentication, which needs EF.SOD alone: its signature, and the signer's path."""
+    moment = at if at.tzinfo else at.replace(tzinfo=UTC)
+    sod = _open_sod(raw, trust)
+    signer = sod.verdict.signer if sod.verdict else None
+    return OpenedSecurityObject(raw, sod, _find_path(signer, sod.signed, trust, moment))
+
+
+def group_hash(opened: OpenedSecurityObject, file: FileId, raw: bytes) -> CheckResult | None:
+    """``pa.dg.hash`` of one data group; None for other files."""
+    return next((r for r in _hashes({file: raw}, opened.sod, {}) if r.subject == file.label), None)
 
 
 def signer_certificate(sod: bytes) -> bytes | None:
