@@ -26,6 +26,7 @@ from idverify.report import CheckId, CheckResult, CheckStatus, Reason
 
 MAX_STORED: Final = 20
 """Most pictures of one data group that are looked at."""
+_USUAL_DPI: Final = 500.0  # of finger images (ICAO 9303-10 §4.7.3); where a record says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +88,10 @@ def prints_of(raw: bytes) -> tuple[list[ChipPicture], Reason]:
     except MalformedDataError:
         return [], Reason.FILE_MALFORMED
     found = []
-    for record in group.records:
-        per_inch = record.image_resolution[0] * (2.54 if record.scale_units == 2 else 1.0)
-        for image in record.images[:MAX_STORED]:
-            size = (image.width, image.height) if image.image_format is ImageFormat.RAW else None
-            found.append(ChipPicture(data=image.image, size=size, dpi=per_inch))
-    found += [ChipPicture(data=r.image) for block in group.data_blocks for r in block.representations]
-    return found[:MAX_STORED], Reason.OK if found else Reason.SAMPLE_MISSING
+    for image, per_inch in zip(group.images[:MAX_STORED], group.resolutions[:MAX_STORED], strict=True):
+        size = (image.width, image.height) if image.image_format is ImageFormat.RAW else None
+        found.append(ChipPicture(data=image.image, size=size, dpi=per_inch or _USUAL_DPI))
+    return found, Reason.OK if found else Reason.SAMPLE_MISSING
 
 
 def _details(files: Mapping[FileId, bytes]) -> CitizenDetails | None:

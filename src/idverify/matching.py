@@ -322,14 +322,17 @@ def _chip_finger(matcher: FingerMatcher, picture: ChipPicture, course: Course) -
 def _stored_print(matcher: FingerMatcher, picture: ChipPicture) -> FingerSample:
     import numpy as np
 
-    from idverify.biometric.codecs import CHIP_FORMATS, decode_image
+    from idverify.biometric.codecs import FINGER_FORMATS, decode_image
+    from idverify.biometric.finger import constants
 
+    low, high = constants.DPI_RANGE  # a chip may make its resolution up; records do, see finger.records
+    dpi = picture.dpi if low <= picture.dpi <= high else constants.DPI
     if picture.size is None:
-        return matcher.sample(decode_image(picture.data, formats=CHIP_FORMATS), dpi=picture.dpi)
+        return matcher.sample(decode_image(picture.data, formats=FINGER_FORMATS), dpi=dpi)
     width, height = picture.size
     if width * height != len(picture.data) or not picture.data:
         raise ImageError(f"raw finger image: expected {width} × {height} pixels, got {len(picture.data)} bytes")
     try:
-        return matcher.sample(np.frombuffer(picture.data, np.uint8).reshape(height, width), dpi=picture.dpi)
-    except ConfigurationError as error:  # a resolution that the chip made up
+        return matcher.sample(np.frombuffer(picture.data, np.uint8).reshape(height, width), dpi=dpi)
+    except ConfigurationError as error:  # too small or too large for an extractor
         raise ImageError(str(error)) from None

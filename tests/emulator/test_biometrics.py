@@ -6,6 +6,7 @@ import pytest
 
 from idverify._tlv import encode as tlv
 from idverify.chip.iso7816.apdu import CommandAPDU
+from idverify.chip.lds.dg2 import DG2
 from idverify.chip.lds.dg3 import DG3
 from idverify.chip.lds.dg4 import DG4
 from idverify.chip.lds.files import FileId
@@ -15,6 +16,7 @@ from idverify.chip.lds.on_card import OnCardTemplate
 from idverify.emulator import (
     Card,
     OnCardFinger,
+    Quirks,
     another_impression,
     chip_portrait,
     default_portrait,
@@ -54,6 +56,38 @@ def test_pictures_of_ones_own() -> None:
         personalise("passport-eac", seed=1, fingers={1: b"BM"})
     with pytest.raises(ConfigurationError):
         personalise("passport-eac", seed=1, irises={1: b"BM"})
+
+
+@pytest.mark.parametrize("edition", [":2011", "39794"])
+def test_the_other_record_formats(edition: str) -> None:
+    later = edition == "39794"
+    names = [f"39794-{n}" if later else f"19794-{n}:2011" for n in (5, 4, 6)]
+    quirks = Quirks(dg2_encoding=names[0], dg3_encoding=names[1], dg4_encoding=names[2])  # type: ignore[arg-type]
+    usual, card = personalise("passport-eac", seed=1), personalise("passport-eac", seed=1, quirks=quirks)
+    faces = [DG2.parse(c.files[FileId.DG2]) for c in (usual, card)]
+    assert faces[0].portrait.image == faces[1].portrait.image
+    assert len(faces[1].data_blocks) == later
+    fingers = [DG3.parse(c.files[FileId.DG3]) for c in (usual, card)]
+    assert [i.image for i in fingers[0].images] == [i.image for i in fingers[1].images]
+    assert fingers[1].resolutions == (500.0, 500.0)
+    irises = [DG4.parse(c.files[FileId.DG4]) for c in (usual, card)]
+    assert irises[1].images[0].image.endswith(irises[0].images[0].image)
+    for file in (faces[1], fingers[1], irises[1]):
+        assert file.problems == ()
+    assert [r.edition for r in fingers[1].records] == ([] if later else [2011, 2011])
+
+
+def test_39794_has_no_jpeg_for_fingers_and_irises() -> None:
+    jpeg = chip_portrait(default_portrait(), width=90, height=120)
+    with pytest.raises(ConfigurationError, match="expected PGM"):
+        personalise("passport-eac", fingers={1: jpeg}, quirks=Quirks(dg3_encoding="39794-4"))
+    with pytest.raises(ConfigurationError, match="expected PGM"):
+        personalise("passport-eac", irises={1: jpeg}, quirks=Quirks(dg4_encoding="39794-6"))
+    png = finger_pattern(1)
+    card = personalise("passport-eac", irises={2: png}, quirks=Quirks(dg4_encoding="39794-6"))
+    assert [i.image for i in DG4.parse(card.files[FileId.DG4]).images] == [png]
+    with pytest.raises(ConfigurationError):
+        personalise("passport-eac", irises={2: png})
 
 
 @needs_shared

@@ -18,10 +18,11 @@ import numpy as np
 
 from idverify import _tlv, emulator
 from idverify.audit import AuditLog
+from idverify.biometric import decode_image, encode_wsq
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.lds.displayed import DG5, DG7, Features
 from idverify.chip.lds.files import FileId
-from idverify.chip.lds.images import ImageFormat
+from idverify.chip.lds.images import ImageFormat, grey_map
 from idverify.chip.lds.iso19794_2 import FingerView, Minutia, MinutiaeRecord, MinutiaType
 from idverify.chip.lds.iso19794_4 import FingerImage, FingerImageRecord
 from idverify.chip.lds.iso19794_6 import IrisImage, IrisImageRecord
@@ -30,9 +31,8 @@ from idverify.chip.pki.trust_store import TrustStore
 from idverify.chip.session import DocumentSession
 from idverify.chip.transport.memory import MemoryTransport
 from idverify.chip.transport.trace import RecordingTransport
-from idverify.emulator import TestCvPki, TestPki, citizen_card, personalise
+from idverify.emulator import Quirks, TestCvPki, TestPki, citizen_card, personalise
 from idverify.emulator.biometrics import dg3, dg4, finger_pattern
-from idverify.emulator.faces_39794 import dg2_39794
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -66,9 +66,15 @@ def files() -> Iterator[tuple[str, bytes]]:
             if len(data) < 12_000:
                 yield f"{name}-{file.file_name}", data
     yield "DG2-jp2.bin", citizen_card(seed=4, portrait=jp2).files[FileId.DG2]
-    yield "DG2-39794.bin", dg2_39794(jpeg)
-    yield "DG3.bin", dg3({2: png, 7: jpeg})
-    yield "DG4.bin", dg4({1: jpeg})
+    for encoding in ("19794-5:2011", "39794-5"):
+        card = citizen_card(seed=4, portrait=jpeg, quirks=Quirks(dg2_encoding=encoding))
+        yield f"DG2-{encoding.replace(':', '-')}.bin", card.files[FileId.DG2]
+    for encoding in ("19794-4", "19794-4:2011", "39794-4"):
+        suffix = "" if encoding == "19794-4" else f"-{encoding.replace(':', '-')}"
+        yield f"DG3{suffix}.bin", dg3({2: png, 7: jp2 if suffix else jpeg}, encoding=encoding)
+    for encoding in ("19794-6", "19794-6:2011", "39794-6"):
+        suffix = "" if encoding == "19794-6" else f"-{encoding.replace(':', '-')}"
+        yield f"DG4{suffix}.bin", dg4({1: jp2 if suffix else jpeg}, encoding=encoding)
     yield "DG5.bin", DG5.encode([jpeg])
     yield "DG7.bin", DG7.encode([jpeg[:200]])
     for tag, number in Features.TAGS.items():
@@ -128,9 +134,23 @@ def records() -> Iterator[tuple[str, bytes]]:
     raw = citizen_card(seed=4, portrait=jpeg).files[FileId.DG2]
     at = raw.find(b"FAC\0")
     yield "face.fac", raw[at : at + int.from_bytes(raw[at + 8 : at + 12], "big")]
-    raw = dg2_39794(jpeg)
-    at = raw.find(bytes.fromhex("7F2E"))
-    yield "face.39794", _tlv.read_tlv(raw, at).value
+    raw = citizen_card(seed=4, portrait=jpeg, quirks=Quirks(dg2_encoding="39794-5")).files[FileId.DG2]
+    yield "face.39794", _tlv.read_tlv(raw, raw.find(bytes.fromhex("7F2E"))).value
+    png = finger_pattern(3, width=16, height=20)
+    for name, raw in (
+        ("finger.39794", dg3({2: png}, encoding="39794-4")),
+        ("iris.39794", dg4({1: bytes(64 * 64)}, encoding="39794-6")),
+    ):
+        yield name, _tlv.read_tlv(raw, raw.find(bytes.fromhex("7F2E"))).value
+    for name, magic, raw in (
+        ("finger-2011.fir", b"FIR\0", dg3({2: png}, encoding="19794-4:2011")),
+        ("iris-2011.iir", b"IIR\0", dg4({1: jpeg}, encoding="19794-6:2011")),
+        ("face-2011.fac", b"FAC\0", citizen_card(
+            seed=4, portrait=jpeg, quirks=Quirks(dg2_encoding="19794-5:2011")
+        ).files[FileId.DG2]),
+    ):  # fmt: skip
+        at = raw.find(magic)
+        yield name, raw[at : at + int.from_bytes(raw[at + 8 : at + 12], "big")]
     rng = random.Random(7)
     minutiae = tuple(
         Minutia(
@@ -164,6 +184,8 @@ def images() -> Iterator[tuple[str, bytes]]:
     yield "small.j2k", jp2[jp2.find(b"\xff\x4f\xff\x51") :]
     for suffix in (".png", ".bmp", ".webp", ".tiff"):
         yield f"small{suffix}", picture(suffix, side=16)
+    yield "small.pgm", grey_map(bytes(range(16)) * 16, 16, 16)
+    yield "small.wsq", encode_wsq(decode_image(finger_pattern(3, width=64, height=72)))
     jpeg = picture(".jpg", side=16)
     exif = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
     yield "turned.jpg", jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]

@@ -13,11 +13,14 @@ import pytest
 
 import idverify
 from idverify import AccessPassword, CheckId, CheckStatus, MemoryTransport, Outcome, Reason, TrustStore, verify
+from idverify.biometric import as_image, encode_wsq
 from idverify.biometric.finger.engine import FingerMatcher
 from idverify.chip.access.terminal_auth import TerminalCredentials
 from idverify.chip.access.terminal_key import InMemoryTerminalKey
+from idverify.chip.lds.files import FileId
 from idverify.decision import COUNTER
-from idverify.emulator import Card, TestCvPki, personalise, pkcs8
+from idverify.emulator import Card, Quirks, TestCvPki, personalise, pkcs8
+from idverify.emulator.biometrics import dg3
 from idverify.emulator.fingers import SyntheticFinger
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
@@ -43,6 +46,19 @@ def card() -> Card:
 
 
 @cache
+def other_card(encoding: str, form: str) -> Card:
+    """The same prints as WSQ, PNG or PGM, in another edition of the records."""
+    prints = {2: SyntheticFinger(1).impression(0), 7: SyntheticFinger(2).impression(0)}
+    if form == "wsq":
+        pytest.importorskip("_wsq", reason="the extra wsq is not installed")
+        fingers = {n: encode_wsq(as_image(p)) for n, p in prints.items()}
+    else:
+        fingers = {n: bytes(cv2.imencode(".png", p)[1].tobytes()) for n, p in prints.items()}
+    quirks = Quirks(dg3_encoding=encoding)  # type: ignore[arg-type]
+    return personalise("passport-eac", seed=9, cv_pki=AUTHORITY, fingers=fingers, quirks=quirks)
+
+
+@cache
 def matcher() -> FingerMatcher:
     return FingerMatcher(threads=1)
 
@@ -52,11 +68,12 @@ def credentials() -> TerminalCredentials:
     return TerminalCredentials.load([*AUTHORITY.chain, AUTHORITY.cvca.der], key)
 
 
-def run(finger: object, *, terminal: bool = True) -> idverify.VerificationResult:
+def run(finger: object, *, terminal: bool = True, chip: Card | None = None) -> idverify.VerificationResult:
+    chip = chip or card()
     return verify(
-        MemoryTransport(card().fresh()),
-        AccessPassword.from_mrz_text(card().mrz),
-        trust=TrustStore.from_certificates(card().trust_anchors),
+        MemoryTransport(chip.fresh()),
+        AccessPassword.from_mrz_text(chip.mrz),
+        trust=TrustStore.from_certificates(chip.trust_anchors),
         finger=finger,  # type: ignore[arg-type]
         finger_matcher=matcher(),
         terminal=credentials() if terminal else None,
@@ -74,6 +91,30 @@ def test_another_impression_of_the_finger_is_accepted(tmp_path: Path) -> None:
     assert [c.status for c in result.report.results(CheckId.DG_HASH) if c.subject == "DG3"] == [CheckStatus.SUCCESSFUL]
     (score,) = result.scores
     assert (score.modality, score.fmr is not None and score.fmr <= 1e-3) == ("finger", True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "form"),
+    [("19794-4", "wsq"), ("19794-4:2011", "wsq"), ("39794-4", "wsq"), ("19794-4:2011", "png"), ("39794-4", "png")],
+)
+def test_every_record_and_picture_of_a_chip(encoding: str, form: str) -> None:
+    chip = other_card(encoding, form)
+    assert run(picture(1, 3), chip=chip).decision.outcome is Outcome.ACCEPT
+    assert run(picture(77, 0), chip=chip).decision.outcome is Outcome.REJECT
+
+
+def test_wsq_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip = other_card("19794-4", "wsq")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(idverify.errors.ConfigurationError, match="extra 'wsq'"):
+        run(picture(1, 3), chip=chip)
+
+
+def test_a_resolution_that_cannot_be_is_not_believed() -> None:
+    """A record that declares 1 dpi: 500 is taken, as for minutiae records."""
+    files = {FileId.DG3: dg3({2: jpeg2000(1, 0)}, resolution=1)}
+    chip = personalise("passport-eac", seed=9, cv_pki=AUTHORITY, extra_files=files)
+    assert run(picture(1, 3), chip=chip).decision.outcome is Outcome.ACCEPT
 
 
 def test_several_tries_count_together() -> None:

@@ -6,6 +6,7 @@ Importing this package loads neither onnxruntime nor OpenCV; they come with the 
 from idverify.biometric.calibration import CalibrationPoint, CalibrationTable
 from idverify.biometric.codecs import (
     CHIP_FORMATS,
+    FINGER_FORMATS,
     LIVE_FORMATS,
     ImageFormat,
     ImageHeader,
@@ -13,6 +14,7 @@ from idverify.biometric.codecs import (
     encode_jpeg,
     encode_jpeg2000,
     encode_png,
+    encode_wsq,
     probe_image,
 )
 from idverify.biometric.image import MAX_PIXELS, MAX_SIDE, Image, as_image
@@ -22,6 +24,7 @@ from idverify.biometric.score import Modality, Score
 
 __all__ = [
     "CHIP_FORMATS",
+    "FINGER_FORMATS",
     "LIVE_FORMATS",
     "MAX_PIXELS",
     "MAX_SIDE",
@@ -42,5 +45,6 @@ __all__ = [
     "encode_jpeg",
     "encode_jpeg2000",
     "encode_png",
+    "encode_wsq",
     "probe_image",
 ]

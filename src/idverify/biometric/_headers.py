@@ -5,7 +5,8 @@ make a decoder work or allocate without bound: many progressive scans, many tile
 end early. Pure Python, no allocation beyond the input.
 
 Sources: ITU-T T.81 annex B (JPEG); ISO/IEC 15948 clause 5 (PNG); ITU-T T.800 annexes A and I (JPEG 2000);
-TIFF 6.0 section 2; Microsoft BITMAPINFOHEADER; RFC 9649 (WebP); CIPA DC-008 4.6.4 (Exif orientation).
+TIFF 6.0 section 2; Microsoft BITMAPINFOHEADER; RFC 9649 (WebP); CIPA DC-008 4.6.4 (Exif orientation); IAFIS-IC-0110
+(WSQ); pgm(5) and ppm(5) of Netpbm.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class ImageFormat(enum.Enum):
     BMP = "bmp"
     WEBP = "webp"
     TIFF = "tiff"
+    WSQ = "wsq"
+    PNM = "pnm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +368,59 @@ def _read_tiff(data: bytes) -> ImageHeader:
     )
 
 
+_WSQ_SOF, _WSQ_SOB, _WSQ_EOI = 0xA2, 0xA3, 0xA1
+_WSQ_TABLES = frozenset({0xA4, 0xA5, 0xA6, 0xA8})  # transform, quantisation, Huffman, comment
+_WSQ_MARKER = re.compile(rb"\xff[\xa1-\xa8]")
+MAX_WSQ_BLOCKS = 64
+
+
+def _read_wsq(data: bytes) -> ImageHeader:
+    """Markers of IAFIS-IC-0110: tables, one frame header, blocks of coded data, end of image."""
+    size: tuple[int, int] | None = None
+    at, blocks = 2, 0
+    for _ in range(MAX_SEGMENTS):
+        first, marker = _unpack(">BB", data, at)
+        if first != 0xFF:
+            break
+        if marker == _WSQ_EOI:
+            if size is None or not blocks:
+                raise ImageError("the WSQ picture has no frame or no block")
+            return ImageHeader(format=ImageFormat.WSQ, width=size[0], height=size[1], components=1, bits=8)
+        (length,) = _unpack(">H", data, at + 2)
+        if length < 2 or at + 2 + length > len(data):
+            raise ImageError("a WSQ segment is longer than the picture")
+        if marker == _WSQ_SOF and size is None:
+            _, _, height, width = _unpack(">BBHH", data, at + 4)
+            size = (width, height)
+        elif marker == _WSQ_SOB and size is not None:
+            blocks += 1
+            found = _WSQ_MARKER.search(data, at + 2 + length)
+            if blocks > MAX_WSQ_BLOCKS or found is None:
+                raise ImageError("the WSQ picture has too many blocks, or ends early")
+            at = found.start()
+            continue
+        elif marker not in _WSQ_TABLES:
+            break
+        at += 2 + length
+    raise ImageError("the WSQ picture has an unknown marker, or too many segments")
+
+
+_PNM_HEADER = re.compile(rb"P[56](?:\s|#[^\r\n]*[\r\n])+(\d{1,9})(?:\s|#[^\r\n]*[\r\n])+(\d{1,9})\s+(\d{1,9})\s")
+
+
+def _read_pnm(data: bytes) -> ImageHeader:
+    match = _PNM_HEADER.match(data[:1024])
+    if match is None:
+        raise ImageError("the PGM or PPM picture has no header")
+    width, height, greatest = (int(match[i]) for i in (1, 2, 3))
+    if greatest != 255:
+        raise ImageError("a PGM or PPM picture of other than 8 bits is not read here")
+    components = 1 if data[1:2] == b"5" else 3
+    if len(data) - match.end() < width * height * components:
+        raise ImageError("the PGM or PPM picture ends early")
+    return ImageHeader(format=ImageFormat.PNM, width=width, height=height, components=components, bits=8)
+
+
 _SIGNATURES: tuple[tuple[bytes, Callable[[bytes], ImageHeader]], ...] = (
     (b"\xff\xd8\xff", _read_jpeg),
     (b"\x89PNG\r\n\x1a\n", _read_png),
@@ -373,6 +429,8 @@ _SIGNATURES: tuple[tuple[bytes, Callable[[bytes], ImageHeader]], ...] = (
     (b"BM", _read_bmp),
     (b"II*\x00", _read_tiff),
     (b"MM\x00*", _read_tiff),
+    (b"\xff\xa0\xff", _read_wsq),
+    *((kind + space, _read_pnm) for kind in (b"P5", b"P6") for space in (b"\n", b" ", b"\t", b"\r")),
 )
 
 
@@ -387,4 +445,4 @@ def read_header(data: bytes) -> ImageHeader:
             return reader(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _read_webp(data)
-    raise ImageError("the bytes are of no known picture format (JPEG, PNG, JPEG 2000, BMP, WebP, TIFF)")
+    raise ImageError("the bytes are of no known picture format (JPEG, PNG, JPEG 2000, WSQ, PGM, PPM, BMP, WebP, TIFF)")

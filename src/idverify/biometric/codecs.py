@@ -3,7 +3,7 @@
 The container is walked in pure Python first (:mod:`idverify.biometric._headers`), so that size and structure are
 capped before a decoder allocates anything. What passes goes to OpenCV's decoders, which is imported on first use.
 A decoder's own memory error, however, is beyond Python: integrators who take pictures from strangers decode in a
-separate process.
+separate process. WSQ (the extra ``wsq``) always does, see :mod:`idverify.biometric._wsq_process`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from idverify.errors import ConfigurationError, ImageError
 
 __all__ = [
     "CHIP_FORMATS",
+    "FINGER_FORMATS",
     "LIVE_FORMATS",
     "MAX_BYTES",
     "ImageFormat",
@@ -28,6 +29,7 @@ __all__ = [
     "encode_jpeg",
     "encode_jpeg2000",
     "encode_png",
+    "encode_wsq",
     "probe_image",
 ]
 
@@ -37,8 +39,14 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS_JPEG2000 = 16_000_000
 """JPEG 2000 decoders hold four bytes a sample: its cap is lower, 16 megapixels."""
 
+MAX_PIXELS_WSQ = 16_000_000
+"""So does the WSQ decoder."""
+
 CHIP_FORMATS = frozenset({ImageFormat.JPEG, ImageFormat.JPEG2000, ImageFormat.PNG})
 """What ISO/IEC 19794-5 and 39794-5 let a chip hold."""
+
+FINGER_FORMATS = CHIP_FORMATS | {ImageFormat.WSQ, ImageFormat.PNM}
+"""What ISO/IEC 19794-4 and 39794-4 let a chip hold; raw pixels have no container."""
 
 LIVE_FORMATS = frozenset(ImageFormat)
 """Everything that is read."""
@@ -71,9 +79,11 @@ def decode_image(
     """Decodes a picture from untrusted bytes.
 
     Args:
-        data: JPEG (baseline, extended or progressive), PNG, JPEG 2000 (JP2 or raw codestream), BMP, WebP or TIFF.
+        data: JPEG (baseline, extended or progressive), PNG, JPEG 2000 (JP2 or raw codestream), WSQ, PGM, PPM, BMP,
+            WebP or TIFF.
         formats: the formats that are allowed here; :data:`CHIP_FORMATS` for a portrait from a chip.
-        max_pixels: cap on the number of pixels, checked in the header. JPEG 2000 is capped at 16 megapixels besides.
+        max_pixels: cap on the number of pixels, checked in the header. JPEG 2000 and WSQ are capped at 16
+            megapixels besides.
         upright: apply the Exif orientation of the file. A chip's portrait has none.
 
     Returns:
@@ -81,13 +91,19 @@ def decode_image(
 
     Raises:
         ImageError: not such a picture, truncated, or over the caps.
+        ConfigurationError: a WSQ picture, and the extra ``wsq`` is not installed.
     """
     header = probe_image(data)
     if header.format not in formats:
         allowed = ", ".join(sorted(f.value for f in formats))
         raise ImageError(f"a {header.format.value} picture is not accepted here (allowed: {allowed})")
-    cap = min(max_pixels, MAX_PIXELS_JPEG2000) if header.format is ImageFormat.JPEG2000 else max_pixels
+    own = {ImageFormat.JPEG2000: MAX_PIXELS_JPEG2000, ImageFormat.WSQ: MAX_PIXELS_WSQ}
+    cap = min(max_pixels, own.get(header.format, max_pixels))
     check_size(header.width, header.height, max_pixels=cap)
+    if header.format is ImageFormat.WSQ:
+        from idverify.biometric import _wsq_process
+
+        return as_image(_wsq_process.decode(bytes(data), header), max_pixels=cap)
     cv2 = _cv2()
     raw = np.frombuffer(data, np.uint8)
     try:
@@ -168,3 +184,15 @@ def encode_jpeg2000(image: Image, *, max_bytes: int | None = None) -> bytes:
     if not best:
         raise ImageError(f"the picture cannot be written as JPEG 2000 of {max_bytes} bytes")
     return best
+
+
+def encode_wsq(image: Image) -> bytes:
+    """The picture in grey as WSQ at 0.75 bit a pixel, as finger images of 500 dpi are stored (IAFIS-IC-0110).
+
+    Raises:
+        ConfigurationError: the extra ``wsq`` is not installed.
+        ImageError: the encoder refuses the picture.
+    """
+    from idverify.biometric import _wsq_process
+
+    return _wsq_process.encode(_cv2().cvtColor(image, _cv2().COLOR_RGB2GRAY))

@@ -14,11 +14,11 @@ from typing import Final
 from idverify.chip.lds.dg3 import DG3
 from idverify.chip.lds.dg4 import DG4
 from idverify.chip.lds.images import ImageFormat, sniff
-from idverify.chip.lds.iso19794_4 import FingerImage, FingerImageRecord
-from idverify.chip.lds.iso19794_6 import IrisImage, IrisImageRecord
+from idverify.chip.lds.iso19794_4 import FingerImage, FingerImageRecord, FingerRepresentation
+from idverify.chip.lds.iso19794_6 import IrisImage, IrisImageRecord, IrisRepresentation
 from idverify.emulator._random import Seed, SeededRandom
 from idverify.emulator.portrait import image_size
-from idverify.errors import ConfigurationError
+from idverify.errors import ConfigurationError, MalformedDataError
 
 _COMPRESSION: Final = {
     ImageFormat.WSQ: 2,
@@ -27,41 +27,66 @@ _COMPRESSION: Final = {
     ImageFormat.J2K: 4,
     ImageFormat.PNG: 5,
 }
+_COMPRESSION_2011: Final = {**_COMPRESSION, ImageFormat.PNG: 6}
+_IRIS_FORMAT_2011: Final = {
+    ImageFormat.JPEG: 0x06,
+    ImageFormat.JP2: 0x0A,
+    ImageFormat.J2K: 0x0A,
+    ImageFormat.PNG: 0x0E,
+    ImageFormat.RAW: 0x02,
+}
+_IRIS_CAPTURED: Final = (2026, 1, 2)  # ISO/IEC 39794-6 asks for a date; a fixed one keeps cards of a seed the same
 _IRIS_FORMAT: Final = {ImageFormat.JPEG: 0x06, ImageFormat.JP2: 0x0E, ImageFormat.J2K: 0x0E}
 _IRIS_RAW: Final = 0x02
 _IRIS_SIDE: Final = 64
 
 
-def dg3(fingers: Mapping[int, bytes], *, resolution: int = 500) -> bytes:
-    """DG3 with one ISO/IEC 19794-4 record a finger.
+def dg3(fingers: Mapping[int, bytes], *, resolution: int = 500, encoding: str = "19794-4") -> bytes:
+    """DG3 with one record a finger.
 
     Args:
         fingers: finger position 1 … 10 (right thumb first) to a WSQ, PNG, JPEG or JPEG 2000 picture.
         resolution: pixels an inch.
+        encoding: ``19794-4`` (edition of 2005), ``19794-4:2011`` or ``39794-4``, which has no JPEG.
 
     Raises:
         ConfigurationError: a picture of another kind.
     """
     records = []
+    density = (resolution, resolution)
     for position, picture in fingers.items():
         form = sniff(picture)
         if form not in _COMPRESSION:
             raise ConfigurationError("a finger's picture must be WSQ, PNG, JPEG or JPEG 2000")
         width, height = image_size(picture)
-        image = FingerImage(image=picture, image_format=form, position=position, width=width, height=height)
-        density = (resolution, resolution)
+        later = FingerRepresentation(
+            compression=_COMPRESSION_2011[form], scan_resolution=density, image_resolution=density
+        )
+        image = FingerImage(
+            image=picture,
+            image_format=form,
+            position=position,
+            width=width,
+            height=height,
+            representation=later if encoding == "19794-4:2011" else None,
+        )
         code = _COMPRESSION[form]
         records.append(
             FingerImageRecord(images=(image,), compression=code, scan_resolution=density, image_resolution=density)
         )
-    return DG3.encode(records)
+    try:
+        return DG3.encode(records, extensible=encoding == "39794-4")
+    except MalformedDataError as error:
+        raise ConfigurationError(str(error)) from None
 
 
-def dg4(irises: Mapping[int, bytes]) -> bytes:
-    """DG4 with one ISO/IEC 19794-6 record an eye.
+def dg4(irises: Mapping[int, bytes], *, encoding: str = "19794-6") -> bytes:
+    """DG4 with one record an eye.
 
     Args:
-        irises: eye (1 right, 2 left) to a JPEG or JPEG 2000 picture, or to 64 × 64 raw grey pixels.
+        irises: eye (1 right, 2 left) to a JPEG or JPEG 2000 picture, to PNG in the later encodings, or to 64 × 64 raw
+            grey pixels.
+        encoding: ``19794-6`` (edition of 2005), ``19794-6:2011`` or ``39794-6``, which has no JPEG.
 
     Raises:
         ConfigurationError: a picture of another kind.
@@ -70,19 +95,27 @@ def dg4(irises: Mapping[int, bytes]) -> bytes:
     for eye, picture in irises.items():
         form = sniff(picture) or ImageFormat.RAW
         raw = form is ImageFormat.RAW and len(picture) == _IRIS_SIDE * _IRIS_SIDE
-        if not raw and form not in _IRIS_FORMAT:
+        later = form is ImageFormat.PNG and encoding != "19794-6"
+        if not raw and not later and form not in _IRIS_FORMAT:
             raise ConfigurationError("an iris picture must be JPEG, JPEG 2000, or 64 × 64 raw pixels")
         width, height = (_IRIS_SIDE, _IRIS_SIDE) if raw else image_size(picture)
+        more = IrisRepresentation(format_code=_IRIS_FORMAT_2011[form], width=width, height=height)
+        image = IrisImage(
+            image=picture, image_format=form, eye=eye, representation=more if encoding == "19794-6:2011" else None
+        )
         records.append(
             IrisImageRecord(
-                images=(IrisImage(image=picture, image_format=form, eye=eye),),
-                format_code=_IRIS_RAW if raw else _IRIS_FORMAT[form],
+                images=(image,),
+                format_code=_IRIS_RAW if raw else _IRIS_FORMAT.get(form, _IRIS_RAW),
                 width=width,
                 height=height,
                 depth=8,
             )
         )
-    return DG4.encode(records)
+    try:
+        return DG4.encode(records, extensible=encoding == "39794-6", captured=_IRIS_CAPTURED)
+    except MalformedDataError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def finger_pattern(seed: Seed, *, width: int = 120, height: int = 160) -> bytes:

@@ -16,7 +16,7 @@ from idverify.chip.lds.dg2 import DG2
 from idverify.chip.lds.dg15 import DG15
 from idverify.chip.lds.files import FileId
 from idverify.chip.lds.images import ImageFormat, sniff
-from idverify.chip.lds.iso19794_5 import FaceImage, FeaturePoint
+from idverify.chip.lds.iso19794_5 import FaceImage, FaceRepresentation, FeaturePoint
 from idverify.chip.lds.security_infos import (
     ActiveAuthenticationInfo,
     ChipAuthenticationDomainParameterInfo,
@@ -38,7 +38,6 @@ from idverify.emulator.card import Card
 from idverify.emulator.certificates import IssuedCertificate
 from idverify.emulator.chip_auth import ChipAuthKey
 from idverify.emulator.cv_pki import TestCvPki
-from idverify.emulator.faces_39794 import dg2_39794
 from idverify.emulator.faults import Fault
 from idverify.emulator.groups import DhKey, DhPrimeGroup
 from idverify.emulator.holder import CitizenHolder, TravelHolder, mrz_information
@@ -353,7 +352,9 @@ class _Maker:
         width, height = image_size(picture)
         points = tuple(FeaturePoint(1, 0x30 + n % 16, 40 + 5 * n, 80 + 3 * n) for n in range(quirks.feature_points))
         face = replace(FaceImage.of(picture, width=width, height=height), points=points)
-        raw = dg2_39794(picture) if quirks.dg2_encoding == "39794-5" else DG2.encode([face])
+        if quirks.dg2_encoding == "19794-5:2011":
+            face = replace(face, representation=FaceRepresentation())
+        raw = DG2.encode([face], extensible=quirks.dg2_encoding == "39794-5")
         return _declare(raw, quirks.dg2_length_delta)
 
     def _dg3(self) -> bytes:
@@ -362,11 +363,13 @@ class _Maker:
             fingers = {n: finger_pattern(self.seed, width=100 + n) for n in (2, 7)}
         if not fingers:  # no finger: random bytes against recognition (ICAO 9303-10 §4.7.3.1)
             return cbeff.encode_group(0x63, (), discretionary=self._rng.child("dg3")(32))
-        return dg3(fingers)
+        return dg3(fingers, encoding=self.quirks.dg3_encoding)
 
     def _dg4(self) -> bytes:
         irises = self._irises if self._irises is not None else {1: iris_pattern(self.seed)}
-        return dg4(irises) if irises else cbeff.encode_group(0x76, (), discretionary=self._rng.child("dg4")(32))
+        if not irises:
+            return cbeff.encode_group(0x76, (), discretionary=self._rng.child("dg4")(32))
+        return dg4(irises, encoding=self.quirks.dg4_encoding)
 
     def _enrolled(self) -> tuple[OnCardFinger, ...]:
         if self._on_card or not self.profile.on_card:

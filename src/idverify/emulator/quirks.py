@@ -95,7 +95,7 @@ class Quirks:
         sod_missing: groups that EF.SOD leaves out.
         sod: deviations of the SOD's SignedData.
         dg2_length_delta: declared length of DG2 less the true one, -8 … 8.
-        dg2_encoding: ISO/IEC 19794-5, or 39794-5.
+        dg2_encoding, dg3_encoding, dg4_encoding: ISO/IEC 19794 in its edition of 2005 or 2011, or 39794.
         feature_points: so many feature points before the image of DG2.
         dg13_form: DG13 as most sources have it, with the outer SEQUENCE alone, or with identifiers of another state.
         dg14_trailing: bytes after the SET of DG14, inside tag 6E.
@@ -146,7 +146,9 @@ class Quirks:
     sod_missing: tuple[FileId, ...] = ()
     sod: CmsQuirks = STANDARD
     dg2_length_delta: int = 0
-    dg2_encoding: Literal["19794-5", "39794-5"] = "19794-5"
+    dg2_encoding: Literal["19794-5", "19794-5:2011", "39794-5"] = "19794-5"
+    dg3_encoding: Literal["19794-4", "19794-4:2011", "39794-4"] = "19794-4"
+    dg4_encoding: Literal["19794-6", "19794-6:2011", "39794-6"] = "19794-6"
     feature_points: int = 0
     dg13_form: Literal["standard", "bare", "foreign"] = "standard"
     dg14_trailing: bytes = b""

@@ -47,10 +47,14 @@ SAMPLES = {
     "bmp": encoded(".bmp"),
     "webp": encoded(".webp"),
     "tiff": encoded(".tiff"),
+    "pgm": b"P5\n# a comment\n64 40\n255\n" + SMALL[:, :, 0].tobytes(),
+    "ppm": encoded(".ppm"),
 }
 
 
-@pytest.mark.parametrize(("name", "loss"), [("png", 0), ("bmp", 0), ("tiff", 0), ("jp2", 0), ("j2k", 0), ("jpeg", 8)])
+@pytest.mark.parametrize(
+    ("name", "loss"), [("png", 0), ("ppm", 0), ("bmp", 0), ("tiff", 0), ("jp2", 0), ("j2k", 0), ("jpeg", 8)]
+)
 def test_every_format_keeps_the_pixels(name: str, loss: float) -> None:
     decoded = decode_image(SAMPLES[name])
     assert decoded.shape == SMALL.shape
@@ -159,6 +163,9 @@ BOMBS = {
     "j2k-cap-of-its-own": j2k_sized(5_000, 5_000),
     "j2k-tiles": j2k_sized(3_000, 3_000, tile=8),
     "bmp": patched(SAMPLES["bmp"], 18, struct.pack("<ii", 30_000, 30_000)),
+    "pgm": b"P5\n30000 30000\n255\n",
+    "pgm-short": b"P5 # note\n9 9\n255\n" + bytes(80),
+    "pgm-16-bits": b"P5\n2 2\n65535\n" + bytes(8),
     "bmp-negative": patched(SAMPLES["bmp"], 18, struct.pack("<ii", -64, 40)),
     "webp": b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff",
     "tiff": b"II*\0\x08\0\0\0\x02\0"

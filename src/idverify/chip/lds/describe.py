@@ -6,7 +6,6 @@ For people who look at their own file on purpose: personal data is in it, wrappe
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,10 +26,10 @@ from idverify.chip.lds.dg15 import DG15
 from idverify.chip.lds.displayed import DG5, DG7, DisplayedImages, Features
 from idverify.chip.lds.files import FileId
 from idverify.chip.lds.iso19794_2 import MinutiaeRecord
-from idverify.chip.lds.iso19794_4 import COMPRESSION, FingerImage, FingerImageRecord
+from idverify.chip.lds.iso19794_4 import FingerImage, FingerImageRecord, position_name
 from idverify.chip.lds.iso19794_5 import FaceImage, FaceRecord
 from idverify.chip.lds.iso19794_6 import EYES, IrisImage, IrisImageRecord
-from idverify.chip.lds.iso39794 import DataBlock
+from idverify.chip.lds.iso39794 import DataBlock, Part, Representation
 from idverify.errors import MalformedDataError
 
 Line = tuple[str, str | Secret[str]]
@@ -123,21 +122,32 @@ def _iris(image: IrisImage) -> str:
 
 def _dg2(raw: bytes) -> Description:
     dg2 = DG2.parse(raw)
-    lines: list[Line] = [("record", "ISO/IEC 39794-5" if dg2.data_blocks else "ISO/IEC 19794-5")]
+    later = any(f.representation for f in dg2.faces)
+    record = "ISO/IEC 19794-5:2011" if later else "ISO/IEC 19794-5"
+    lines: list[Line] = [("record", "ISO/IEC 39794-5" if dg2.data_blocks else record)]
     lines += ((f"face {i}", _face(f)) for i, f in enumerate(dg2.faces, 1))
     return Description("DG2", tuple(lines), dg2.problems)
 
 
 def _dg3(raw: bytes) -> Description:
     dg3 = DG3.parse(raw)
-    lines: list[Line] = [(f"finger {i}", _finger(f)) for i, f in enumerate(dg3.images, 1)]
+    lines: list[Line] = _records(4, [r.edition for r in dg3.records], dg3.data_blocks)
+    lines += ((f"finger {i}", _finger(f)) for i, f in enumerate(dg3.images, 1))
     return Description("DG3", tuple(lines or [("fingers", "none")]), dg3.problems)
 
 
 def _dg4(raw: bytes) -> Description:
     dg4 = DG4.parse(raw)
-    lines: list[Line] = [(f"iris {i}", _iris(f)) for i, f in enumerate(dg4.images, 1)]
+    lines: list[Line] = _records(6, [r.edition for r in dg4.records], dg4.data_blocks)
+    lines += ((f"iris {i}", _iris(f)) for i, f in enumerate(dg4.images, 1))
     return Description("DG4", tuple(lines or [("irises", "none")]), dg4.problems)
+
+
+def _records(part: int, editions: list[int], blocks: tuple[DataBlock, ...]) -> list[Line]:
+    """Which standards the records of a file follow."""
+    names = [f"ISO/IEC 19794-{part}:2011" if e == 2011 else f"ISO/IEC 19794-{part}" for e in editions]
+    names += [f"ISO/IEC 39794-{part}"] * len(blocks)
+    return [("record", ", ".join(dict.fromkeys(names)))] if names else []
 
 
 def _displayed(kind: type[DisplayedImages]) -> _Reader:
@@ -267,15 +277,18 @@ def _cvca(raw: bytes) -> Description:
 def _face_record(raw: bytes) -> Description:
     record = FaceRecord.parse(raw)
     problems = (*record.problems, *(p for f in record.faces for p in f.problems))
-    lines = tuple((f"face {i}", _face(f)) for i, f in enumerate(record.faces, 1))
-    return Description("ISO/IEC 19794-5 face record", lines, problems)
+    lines: list[Line] = [("edition", str(record.edition))]
+    lines += ((f"face {i}", _face(f)) for i, f in enumerate(record.faces, 1))
+    return Description("ISO/IEC 19794-5 face record", tuple(lines), problems)
 
 
 def _finger_record(raw: bytes) -> Description:
     record = FingerImageRecord.parse(raw)
+    first = record.images[0]
     lines: list[Line] = [
-        ("compression", COMPRESSION.get(record.compression, "unknown")),
-        ("resolution", "{} x {}".format(*record.image_resolution)),
+        ("edition", str(record.edition)),
+        ("compression", record.compression_name(first)),
+        ("resolution", "{:.0f} x {:.0f} pixels an inch".format(*record.pixels_per_inch(first))),
     ]
     lines += ((f"finger {i}", _finger(f)) for i, f in enumerate(record.images, 1))
     return Description("ISO/IEC 19794-4 finger image record", tuple(lines), record.problems)
@@ -283,8 +296,9 @@ def _finger_record(raw: bytes) -> Description:
 
 def _iris_record(raw: bytes) -> Description:
     record = IrisImageRecord.parse(raw)
-    lines = tuple((f"iris {i}", _iris(f)) for i, f in enumerate(record.images, 1))
-    return Description("ISO/IEC 19794-6 iris image record", lines, record.problems)
+    lines: list[Line] = [("edition", str(record.edition))]
+    lines += ((f"iris {i}", _iris(f)) for i, f in enumerate(record.images, 1))
+    return Description("ISO/IEC 19794-6 iris image record", tuple(lines), record.problems)
 
 
 def _minutiae_record(raw: bytes) -> Description:
@@ -300,14 +314,29 @@ def _minutiae_record(raw: bytes) -> Description:
     return Description("ISO/IEC 19794-2 finger minutiae record", tuple(lines), record.problems)
 
 
+def _representation(found: Representation) -> str:
+    if found.part is Part.FINGER_MINUTIAE:
+        return f"{len(found.objects)} objects, not interpreted"
+    parts = [found.image_format.value, f"{len(found.image)} bytes"]
+    if found.size is not None:
+        parts.insert(1, "{} x {} pixels".format(*found.size))
+    if found.pixels_per_inch is not None:
+        parts.insert(1, f"{found.pixels_per_inch:.0f} pixels an inch")
+    if found.quality is not None:
+        parts.append(f"quality {found.quality}")
+    where = ""
+    if found.part is Part.FINGER_IMAGE:
+        where = f"{position_name(found.position or 0)}: "
+    elif found.part is Part.IRIS_IMAGE:
+        where = f"{EYES.get(found.position or 0, 'unknown')} eye: "
+    return where + ", ".join(parts)
+
+
 def _data_block(raw: bytes) -> Description:
     block = DataBlock.parse(raw)
     lines: list[Line] = [("generation", f"{block.generation}, edition of {block.year}")]
     for index, representation in enumerate(block.representations, 1):
-        text = f"{len(representation.objects)} objects"
-        with contextlib.suppress(MalformedDataError):  # minutiae have no picture
-            text = f"{representation.image_format.value}, {len(representation.image)} bytes"
-        lines.append((f"representation {index}", text))
+        lines.append((f"representation {index}", _representation(representation)))
     return Description(f"ISO/IEC 39794-{block.part.number} data block", tuple(lines))
 
 

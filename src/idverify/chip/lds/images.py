@@ -14,6 +14,8 @@ class ImageFormat(enum.StrEnum):
     J2K = "image/j2c"
     PNG = "image/png"
     WSQ = "image/x-wsq"
+    PGM = "image/x-portable-graymap"
+    PPM = "image/x-portable-pixmap"
     RAW = "application/octet-stream"
 
     @property
@@ -28,7 +30,20 @@ _SIGNATURES: Final = (
     (b"\xff\x4f\xff\x51", ImageFormat.J2K),  # ISO/IEC 15444-1 §A.4
     (b"\x89PNG\r\n\x1a\n", ImageFormat.PNG),  # ISO/IEC 15948 §5.2
     (b"\xff\xa0\xff", ImageFormat.WSQ),  # IAFIS-IC-0110, start of image and a marker
+    *((b"P5" + space, ImageFormat.PGM) for space in (b"\n", b" ", b"\t", b"\r")),  # Netpbm, pgm(5)
+    *((b"P6" + space, ImageFormat.PPM) for space in (b"\n", b" ", b"\t", b"\r")),  # Netpbm, ppm(5)
 )
+
+
+def grey_map(pixels: bytes, width: int, height: int) -> bytes:
+    """Raw grey pixels of 8 bits as PGM, which is what the parts of ISO/IEC 39794 hold instead of raw ones.
+
+    Raises:
+        ValueError: not ``width`` times ``height`` bytes.
+    """
+    if width * height != len(pixels) or not pixels:
+        raise ValueError(f"{len(pixels)} bytes are not {width} x {height} pixels")
+    return b"P5\n%d %d\n255\n" % (width, height) + pixels
 
 
 def sniff(image: bytes) -> ImageFormat | None:

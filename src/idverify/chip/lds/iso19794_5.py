@@ -1,4 +1,8 @@
-"""Face image record, ISO/IEC 19794-5:2005 (version 010, §5), as DG2 holds it."""
+"""Face image record, ISO/IEC 19794-5, as DG2 holds it: the editions of 2005 (version 010, §5) and 2011 (030, §5).
+
+ICAO 9303-10 §4.7.2 asks for the edition of 2005. The later one begins each representation with the capture head of
+ISO/IEC 19794-1:2011 and says the length of the picture.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Final, Self
 
 from idverify.chip.lds.images import ImageFormat, sniff
 from idverify.errors import MalformedDataError
+from idverify.formats.representation import SLACK, Capture, Reader, check_end, check_length
 
 FORMAT_TYPE: Final = 0x0008
 _MAGIC: Final = b"FAC\0"
@@ -16,8 +21,11 @@ _RECORD_HEADER: Final = struct.Struct(">4s4sIH")
 _FACE_HEADER: Final = struct.Struct(">IHBBB3s2s3s3s")
 _IMAGE_HEADER: Final = struct.Struct(">BBHHBBHH")
 _POINT: Final = struct.Struct(">BBHHH")
+_VERSION_2011: Final = b"030\0"
+_RECORD_2011: Final = struct.Struct(">4s4sIHBH")
+_FACE_2011: Final = struct.Struct(">HBBBB3s2s3s3s")
+_IMAGE_2011: Final = struct.Struct(">BBHHBHBB")
 
-SLACK: Final = 8
 MAX_FACES: Final = 16
 MAX_POINTS: Final = 1024
 
@@ -25,6 +33,8 @@ _GENDERS: Final = (0, 1, 2, 0xFF)
 _HAIR: Final = (*range(8), 0xFF)
 _MAX_POSE: Final = 181  # 0 unspecified, 1 to 181 for -180 to +180 degrees in steps of two
 _IMAGE_TYPES: Final = range(5)
+_DATA_TYPES: Final = {0: (ImageFormat.JPEG,), 1: (ImageFormat.JP2, ImageFormat.J2K)}
+_DATA_TYPES_2011: Final = {**_DATA_TYPES, 2: _DATA_TYPES[1], 3: (ImageFormat.PNG,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,27 @@ class FeaturePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaceRepresentation:
+    """What a representation of the 2011 edition says besides.
+
+    Attributes:
+        capture: date, device and quality records; certification records there are none in part 5.
+        subject_height: centimetres, 0 unspecified; personal data.
+        sampling_rate_level: spatial sampling rate level, 0 … 7 by the head's width in pixels.
+        post_acquisition: bits of the processing after capture.
+        cross_reference: number of another representation that this one was made from; 0 for none.
+        extended: three-dimensional information and data, as it is; personal data.
+    """
+
+    capture: Capture = field(default_factory=Capture)
+    subject_height: int = field(default=0, repr=False)
+    sampling_rate_level: int = 0
+    post_acquisition: int = 0
+    cross_reference: int = 0
+    extended: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaceImage:
     """One face with its picture.
 
@@ -57,8 +88,10 @@ class FaceImage:
         property_mask, expression, pose, pose_uncertainty: bytes of §5.5.
         points: feature points.
         image_type: 0 basic, 1 full frontal, 2 token frontal, 3 and 4 post-processed.
-        data_type: 0 JPEG, 1 JPEG 2000.
-        color_space, source_type, device_type, quality: codes of §5.7.
+        data_type: 0 JPEG, 1 JPEG 2000; in the 2011 edition 2 JPEG 2000 without loss, 3 PNG.
+        color_space, source_type, device_type, quality: codes of §5.7. In the 2011 edition the source and device types
+            are in the capture head, and the quality is the first score of its quality records.
+        representation: what only the 2011 edition says; None in the edition of 2005.
         problems: deviations that did not hinder reading.
     """
 
@@ -80,6 +113,7 @@ class FaceImage:
     source_type: int = 0
     device_type: int = 0
     quality: int = 0
+    representation: FaceRepresentation | None = None
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -95,7 +129,7 @@ class FaceImage:
         return cls(image=image, image_format=form, width=width, height=height, data_type=int(form.jpeg2000))
 
     def encode(self) -> bytes:
-        """Facial information, feature points, image information and image data."""
+        """Facial information, feature points, image information and image data, edition of 2005."""
         length = _FACE_HEADER.size + len(self.points) * _POINT.size + _IMAGE_HEADER.size + len(self.image)
         return b"".join(
             (
@@ -125,50 +159,117 @@ class FaceImage:
             )
         )
 
+    def encode_2011(self) -> bytes:
+        """The representation, edition of 2011.
+
+        Raises:
+            ValueError: a number that does not fit its field.
+        """
+        more = self.representation or FaceRepresentation()
+        try:
+            body = b"".join(
+                (
+                    more.capture.encode(certified=False),
+                    _FACE_2011.pack(
+                        len(self.points),
+                        self.gender,
+                        self.eye_color,
+                        self.hair_color,
+                        more.subject_height,
+                        self.property_mask,
+                        self.expression,
+                        self.pose,
+                        self.pose_uncertainty,
+                    ),
+                    *(_POINT.pack(p.kind, p.code, p.x, p.y, p.reserved) for p in self.points),
+                    _IMAGE_2011.pack(
+                        self.image_type,
+                        self.data_type,
+                        self.width,
+                        self.height,
+                        more.sampling_rate_level,
+                        more.post_acquisition,
+                        more.cross_reference,
+                        self.color_space,
+                    ),
+                    struct.pack(">I", len(self.image)),
+                    self.image,
+                    more.extended,
+                )
+            )
+            return struct.pack(">I", 4 + len(body)) + body
+        except struct.error:
+            raise ValueError("a number does not fit its field") from None
+
 
 @dataclass(frozen=True, slots=True)
 class FaceRecord:
     """A face image record.
 
     Attributes:
-        faces: at least one.
+        faces: at least one; an edition of 2011 is one whose faces have a ``representation``.
+        temporal_semantics: how several faces hang together in the 2011 edition; 0 for one, or none.
         problems: deviations of the record itself; those of a face are with the face.
     """
 
     faces: tuple[FaceImage, ...]
+    temporal_semantics: int = 0
     problems: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def edition(self) -> int:
+        """2005 or 2011."""
+        return 2011 if any(f.representation for f in self.faces) else 2005
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
         """Read a record; declared lengths up to :data:`SLACK` bytes off are tolerated.
 
         Raises:
-            MalformedDataError: no face record of version 010, no face, or lengths that do not fit.
+            MalformedDataError: no face record of version 010 or 030, no face, or lengths that do not fit.
         """
         what = "face record"
+        if data[:8] == _MAGIC + _VERSION_2011:
+            return cls._parse_2011(data)
         if len(data) < _RECORD_HEADER.size:
             raise MalformedDataError(f"{what}: {len(data)} bytes are no record")
         magic, version, length, count = _RECORD_HEADER.unpack_from(data)
         if magic != _MAGIC:
             raise MalformedDataError(f"{what}: the format identifier is not FAC")
         if version != _VERSION:
-            raise MalformedDataError(f"{what}: the version is not 010")
+            raise MalformedDataError(f"{what}: the version is neither 010 nor 030")
         if not 1 <= count <= MAX_FACES:
             raise MalformedDataError(f"{what}: {count} faces; expected 1 to {MAX_FACES}")
-        problems = []
-        if length != len(data):
-            if abs(length - len(data)) > SLACK:
-                raise MalformedDataError(f"{what}: it declares {length} bytes and has {len(data)}")
-            problems.append("the declared length of the record is wrong")
+        problems: list[str] = []
+        check_length(length, data, what, problems)
         faces = []
         position = _RECORD_HEADER.size
         for index in range(count):
             face, position = _face(data, position, last=index == count - 1)
             faces.append(face)
-        return cls(tuple(faces), tuple(problems))
+        return cls(tuple(faces), problems=tuple(problems))
+
+    @classmethod
+    def _parse_2011(cls, data: bytes) -> Self:
+        what = "face record"
+        reader = Reader(data, what)
+        _, _, length, count, flag, semantics = _RECORD_2011.unpack(reader.take(_RECORD_2011.size))
+        if not 1 <= count <= MAX_FACES:
+            raise MalformedDataError(f"{what}: {count} faces; expected 1 to {MAX_FACES}")
+        problems: list[str] = []
+        check_length(length, data, what, problems)
+        if flag:
+            problems.append("the certification flag is set, which part 5 does not have")
+        faces = tuple(_face_2011(reader) for _ in range(count))
+        check_end(reader.left, what, problems)
+        return cls(faces, semantics, tuple(problems))
 
     def encode(self) -> bytes:
-        """The record, version 010."""
+        """The record in its edition."""
+        if self.edition == 2011:
+            body = b"".join(f.encode_2011() for f in self.faces)
+            size = _RECORD_2011.size + len(body)
+            return _RECORD_2011.pack(_MAGIC, _VERSION_2011, size, len(self.faces), 0, self.temporal_semantics) + body
         body = b"".join(f.encode() for f in self.faces)
         return _RECORD_HEADER.pack(_MAGIC, _VERSION, _RECORD_HEADER.size + len(body), len(self.faces)) + body
 
@@ -200,7 +301,7 @@ def _face(data: bytes, start: int, *, last: bool) -> tuple[FaceImage, int]:
     if not image:
         raise MalformedDataError(f"{what}: a face has no picture")
     found = sniff(image)
-    declared = {0: (ImageFormat.JPEG,), 1: (ImageFormat.JP2, ImageFormat.J2K)}.get(data_type)
+    declared = _DATA_TYPES.get(data_type)
     if found is None or declared is None or found not in declared:
         problems.append("the image data type is not that of the picture")
     problems += _code_problems(gender, eyes, hair, pose, uncertainty, kind)
@@ -226,6 +327,51 @@ def _face(data: bytes, start: int, *, last: bool) -> tuple[FaceImage, int]:
         problems=tuple(problems),
     )
     return face, end
+
+
+def _face_2011(reader: Reader) -> FaceImage:
+    start = reader.at
+    length = reader.number(4)
+    capture = Capture.read(reader, certified=False)
+    head = _FACE_2011.unpack(reader.take(_FACE_2011.size))
+    count, gender, eyes, hair, height_code, mask, expression, pose, uncertainty = head
+    if count > MAX_POINTS:
+        raise MalformedDataError(f"{reader.what}: {count} feature points are beyond the cap of {MAX_POINTS}")
+    points = tuple(FeaturePoint(*p) for p in _POINT.iter_unpack(reader.take(count * _POINT.size)))
+    kind, data_type, width, height, level, processing, reference, color = reader.unpack(_IMAGE_2011)
+    problems: list[str] = []
+    image = reader.picture(problems)
+    extended = reader.rest(start, length, problems)
+    found, declared = sniff(image), _DATA_TYPES_2011.get(data_type)
+    if found is None or declared is None or found not in declared:
+        problems.append("the image data type is not that of the picture")
+    return FaceImage(
+        image=image,
+        image_format=found or (declared[0] if declared else ImageFormat.RAW),
+        width=width,
+        height=height,
+        gender=gender,
+        eye_color=eyes,
+        hair_color=hair,
+        property_mask=mask,
+        expression=expression,
+        pose=pose,
+        pose_uncertainty=uncertainty,
+        points=points,
+        image_type=kind,
+        data_type=data_type,
+        color_space=color,
+        quality=capture.quality if capture.qualities else 0,
+        representation=FaceRepresentation(
+            capture=capture,
+            subject_height=height_code,
+            sampling_rate_level=level,
+            post_acquisition=processing,
+            cross_reference=reference,
+            extended=extended,
+        ),
+        problems=tuple(problems),
+    )
 
 
 def _code_problems(gender: int, eyes: int, hair: int, pose: bytes, uncertainty: bytes, kind: int) -> list[str]:

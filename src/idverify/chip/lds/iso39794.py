@@ -6,14 +6,20 @@ All parts share one frame (ISO/IEC 39794-1 §7; ISO/IEC 39794-5 application prof
       versionBlock         [0] SEQUENCE { generation [0] INTEGER, year [1] INTEGER },
       representationBlocks [1] SEQUENCE OF RepresentationBlock }
 
-In a data group it stands inside ``7F2E { A1 { … } }``. Representations keep every tagged object they have, so that what
-is not interpreted here is written back byte for byte.
+In a data group it stands inside ``7F2E { A1 { … } }``. Representations keep every tagged object they have, so that
+what is not interpreted here is written back byte for byte: objects with unknown tags are extensions of a later edition,
+which a reader skips, and a code that it does not know comes with a fallback that it does (ISO/IEC 39794-1 §6).
+
+The tags are those of the ASN.1 modules ``id-icao-iso-iec-39794-1-ed-1-v1`` and ``-5-ed-1-v1`` (ICAO's application
+profile for part 5, published with its data set), ``ISO-IEC-39794-4-ed-1-v2`` and ``ISO-IEC-39794-6-ed-1-v1`` (as the
+open source of JMRTD quotes them; no published record of parts 4 and 6 was at hand). The module of part 2 could not be
+had, so the inside of finger minutiae is kept as it is, and neither interpreted nor made up.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -60,9 +66,17 @@ _PARTS: Final = {p.tag: p for p in Part}
 _IMAGE_PATH: Final = {
     Part.FACE_IMAGE: (0xA1, 0xA0, 0xA0, 0x80),
     Part.FINGER_IMAGE: (0x83,),
-    Part.IRIS_IMAGE: (0x88,),
+    Part.IRIS_IMAGE: (0x89,),
 }
 _FACE_INFORMATION: Final = (0xA1, 0xA0, 0xA0, 0xA1)
+_CAPTURED: Final = {Part.FACE_IMAGE: 0xA2, Part.FINGER_IMAGE: 0xA4, Part.IRIS_IMAGE: 0xA8}
+_QUALITY: Final = {Part.FACE_IMAGE: 0xA3, Part.FINGER_IMAGE: 0xA6, Part.IRIS_IMAGE: 0xAB}
+_SAMPLING: Final = 0xA7
+_PER_CENTIMETRE: Final = 1
+_TIME_FIELDS: Final = 7
+
+QualityScore = tuple[int, int, int]
+"""Organisation and algorithm as registered with IBIA, and the score, 0 … 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,46 @@ class Representation:
         return sniff(self.image) or ImageFormat.RAW
 
     @property
+    def captured(self) -> tuple[int, ...] | None:
+        """Year, month, day, hour, minute, second and millisecond of the capture, as many as the block says."""
+        tag = _CAPTURED.get(self.part)
+        block = self.find(tag) if tag is not None else None
+        if block is None:
+            return None
+        found: list[int] = []
+        for child in _tlv.iter_tlv(block, what=f"ISO/IEC 39794-{self.part.number}"):
+            if child.tag != 0x80 + len(found) or len(found) == _TIME_FIELDS:
+                break
+            found.append(_number(child.value, self.part))
+        return tuple(found)
+
+    @property
+    def quality(self) -> int | None:
+        """The score of the first quality block, 0 … 100; None where there is none, or it says that it failed."""
+        tag = _QUALITY.get(self.part)
+        return None if tag is None else self.number(tag, _der.SEQUENCE, 0xA1, 0x80)
+
+    @property
+    def pixels_per_inch(self) -> float | None:
+        """Spatial sampling rate of a finger image where the block says one; it may lie."""
+        if self.part is not Part.FINGER_IMAGE:
+            return None
+        rate, unit = self.number(_SAMPLING, 0x80), self.number(_SAMPLING, 0x81)
+        return None if rate is None else rate * (2.54 if unit == _PER_CENTIMETRE else 1.0)
+
+    @property
+    def impression(self) -> int | None:
+        """Impression code of a finger image; 0 plain contact."""
+        return self.code(0xA1) if self.part is Part.FINGER_IMAGE else None
+
+    @property
+    def format_code(self) -> int | None:
+        """What the block calls the encoding of its picture, a code of its part."""
+        if self.part is Part.FACE_IMAGE:
+            return self.code(*_FACE_INFORMATION, 0xA0)
+        return self.code({Part.FINGER_IMAGE: 0xA2, Part.IRIS_IMAGE: 0xA3}.get(self.part, 0xA0))
+
+    @property
     def size(self) -> tuple[int, int] | None:
         """Width and height of a face image in pixels where the block says them."""
         if self.part is not Part.FACE_IMAGE:
@@ -152,6 +206,7 @@ class DataBlock:
         generation: 3 for ISO/IEC 39794.
         year: year of the edition.
         others: objects after the representation blocks (extensions), as tag and value.
+        version_others: objects after the year in the version block (extensions), as tag and value.
     """
 
     part: Part
@@ -159,6 +214,7 @@ class DataBlock:
     generation: int = 3
     year: int = 2019
     others: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
+    version_others: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -179,20 +235,22 @@ class DataBlock:
         if [o.tag for o in objects[:2]] != [0xA0, 0xA1] or len(objects) > MAX_OBJECTS:
             raise MalformedDataError(f"{what}: the version block or the representation blocks are missing")
         version, blocks, *others = objects
-        numbers = {c.tag: c.value for c in version.children(what=what)}
-        if 0x80 not in numbers or 0x81 not in numbers:
+        numbers = version.children(what=what)
+        if [c.tag for c in numbers[:2]] != [0x80, 0x81] or len(numbers) > MAX_OBJECTS:
             raise MalformedDataError(f"{what}: the version block lacks generation or year")
         return cls(
             part,
             _representations(part, blocks),
-            _number(numbers[0x80], part),
-            _number(numbers[0x81], part),
+            _number(numbers[0].value, part),
+            _number(numbers[1].value, part),
             tuple((o.tag, o.value) for o in others),
+            tuple((c.tag, c.value) for c in numbers[2:]),
         )
 
     def encode(self, *, wrapped: bool = True) -> bytes:
         """The block; inside its A1 wrapper as a data group holds it, unless told otherwise."""
-        version = _tlv.encode(0xA0, _integer(0x80, self.generation), _integer(0x81, self.year))
+        more = (_tlv.encode(t, v) for t, v in self.version_others)
+        version = _tlv.encode(0xA0, _integer(0x80, self.generation), _integer(0x81, self.year), *more)
         blocks = _tlv.encode(0xA1, *(r.encode() for r in self.representations))
         block = _tlv.encode(self.part.tag, version, blocks, *(_tlv.encode(t, v) for t, v in self.others))
         return _tlv.encode(WRAPPER, block) if wrapped else block
@@ -214,52 +272,102 @@ def face_representation(image: bytes, *, size: tuple[int, int] | None = None, id
     return _representation(Part.FACE_IMAGE, _integer(0x80, identifier), _tlv.encode(0xA1, _tlv.encode(0xA0, block)))
 
 
-def finger_representation(image: bytes, *, position: int, impression: int = 0) -> Representation:
-    """A finger image representation with its mandatory fields.
+def finger_representation(
+    image: bytes,
+    *,
+    position: int,
+    impression: int = 0,
+    resolution: int | None = None,
+    quality: QualityScore | None = None,
+    captured: Sequence[int] | None = None,
+) -> Representation:
+    """A finger image representation with its mandatory fields, and others where given.
 
     Args:
-        image: WSQ, JPEG 2000 or PNG; anything else is written as PGM.
+        image: PGM, WSQ, JPEG 2000 or PNG; the part has no JPEG.
         position: finger position code, 1 right thumb … 10 left little.
         impression: impression code; 0 plain contact.
+        resolution: pixels an inch.
+        quality: organisation, algorithm and score.
+        captured: year, month, day … millisecond, from the year on as many as are known.
+
+    Raises:
+        MalformedDataError: a picture of another kind.
     """
     form = sniff(image)
-    code = 1 if form is ImageFormat.WSQ else 4 if form is ImageFormat.PNG else 2 if form and form.jpeg2000 else 0
-    return _representation(
-        Part.FINGER_IMAGE, _code(0xA0, position), _code(0xA1, impression), _code(0xA2, code), _tlv.encode(0x83, image)
-    )
+    code = 2 if form and form.jpeg2000 else _FINGER_FORMATS.get(form)
+    if code is None:
+        raise MalformedDataError("finger image: expected PGM, WSQ, JPEG 2000 or PNG")
+    objects = [_code(0xA0, position), _code(0xA1, impression), _code(0xA2, code), _tlv.encode(0x83, image)]
+    if captured is not None:
+        objects.append(_time(0xA4, captured))
+    if quality is not None:
+        objects.append(_quality(0xA6, quality))
+    if resolution is not None:
+        objects.append(_tlv.encode(_SAMPLING, _integer(0x80, resolution), _integer(0x81, 0)))
+    return _representation(Part.FINGER_IMAGE, *objects)
 
 
 def iris_representation(
-    image: bytes, *, eye: int, captured: tuple[int, int, int], kind: int = 1, depth: int = 8
+    image: bytes,
+    *,
+    eye: int,
+    captured: Sequence[int],
+    kind: int = 1,
+    depth: int = 8,
+    distance: int | None = None,
+    quality: QualityScore | None = None,
 ) -> Representation:
-    """An iris image representation with its mandatory fields.
+    """An iris image representation with its mandatory fields, and others where given.
 
     Args:
-        image: PNG or JPEG 2000; anything else is written as PGM.
+        image: PGM, PPM, PNG or JPEG 2000; the part has no JPEG.
         eye: 1 right, 2 left, 0 unknown.
-        captured: year, month and day of the capture.
+        captured: year, month, day … millisecond of the capture, from the year on as many as are known.
         kind: 1 uncropped, 2 VGA, 3 cropped, 7 cropped and masked.
         depth: bits a pixel.
+        distance: of camera and eye in millimetres, 2 … 65533; None writes that it was not assigned.
+        quality: organisation, algorithm and score.
+
+    Raises:
+        MalformedDataError: a picture of another kind.
     """
     form = sniff(image)
-    code = 2 if form is ImageFormat.PNG else 4 if form and form.jpeg2000 else 0
-    return _representation(
-        Part.IRIS_IMAGE,
+    code = 4 if form and form.jpeg2000 else _IRIS_FORMATS.get(form)
+    if code is None:
+        raise MalformedDataError("iris image: expected PGM, PPM, PNG or JPEG 2000")
+    objects = [
         _integer(0x80, eye),
         _code(0xA1, kind),
         _integer(0x82, depth),
         _code(0xA3, code),
-        _integer(0x84, 0),
+        _integer(0x84, 0),  # orientations and compression history: undefined
         _integer(0x85, 0),
         _integer(0x86, 0),
-        _tlv.encode(0xA7, *(_integer(0x80 + i, n) for i, n in enumerate(captured))),
-        _tlv.encode(0x88, image),
-    )
+        _tlv.encode(0xA7, _integer(0x81, 0) if distance is None else _integer(0x80, distance)),
+        _time(0xA8, captured),
+        _tlv.encode(0x89, image),
+    ]
+    if quality is not None:
+        objects.append(_quality(0xAB, quality))
+    return _representation(Part.IRIS_IMAGE, *objects)
 
 
 def minutiae_representation(objects: Iterable[tuple[int, bytes]]) -> Representation:
     """A finger minutiae representation from its tagged objects, which are not interpreted here."""
     return Representation(Part.FINGER_MINUTIAE, tuple(objects))
+
+
+_FINGER_FORMATS: Final[dict[ImageFormat | None, int]] = {
+    ImageFormat.PGM: 0,
+    ImageFormat.WSQ: 1,
+    ImageFormat.PNG: 4,
+}
+_IRIS_FORMATS: Final[dict[ImageFormat | None, int]] = {
+    ImageFormat.PGM: 0,
+    ImageFormat.PPM: 1,
+    ImageFormat.PNG: 2,
+}
 
 
 def _representations(part: Part, blocks: _tlv.Tlv) -> tuple[Representation, ...]:
@@ -289,6 +397,19 @@ def _number(value: bytes, part: Part) -> int:
 
 def _integer(tag: int, value: int) -> bytes:
     return _tlv.encode(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def _time(tag: int, fields: Sequence[int]) -> bytes:
+    """DateTimeBlock (ISO/IEC 39794-1): the year, and as much of the rest as is known."""
+    if not 1 <= len(fields) <= _TIME_FIELDS:
+        raise ValueError(f"a time has 1 to {_TIME_FIELDS} fields, from the year on")
+    return _tlv.encode(tag, *(_integer(0x80 + i, n) for i, n in enumerate(fields)))
+
+
+def _quality(tag: int, score: QualityScore) -> bytes:
+    """QualityBlocks with one block (ISO/IEC 39794-1): the algorithm's registration and the score."""
+    algorithm = _tlv.encode(0xA0, _integer(0x80, score[0]), _integer(0x81, score[1]))
+    return _tlv.encode(tag, _tlv.encode(_der.SEQUENCE, algorithm, _tlv.encode(0xA1, _integer(0x80, score[2]))))
 
 
 def _code(tag: int, value: int) -> bytes:

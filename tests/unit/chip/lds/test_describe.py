@@ -22,14 +22,33 @@ from idverify.chip.lds.dg4 import DG4
 from idverify.chip.lds.dg13_vn import CitizenDetails
 from idverify.chip.lds.dg14 import DG14
 from idverify.chip.lds.displayed import DG5, DG7
+from idverify.chip.lds.images import ImageFormat
+from idverify.chip.lds.iso19794_4 import FingerImage, FingerImageRecord, FingerRepresentation
 from idverify.chip.lds.iso19794_5 import FaceImage, FaceRecord
-from idverify.chip.lds.iso39794 import DataBlock, Part, finger_representation, minutiae_representation
+from idverify.chip.lds.iso39794 import (
+    DataBlock,
+    Part,
+    face_representation,
+    finger_representation,
+    iris_representation,
+    minutiae_representation,
+)
 from idverify.chip.lds.security_infos import SecurityInfos
 from idverify.errors import MalformedDataError
 
 PUBLISHED: dict[str, str] = json.loads((Path(__file__).parents[3] / "vectors" / "lds.json").read_text("utf-8"))
 JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
+WSQ = b"\xff\xa0\xff\xa4" + bytes(20)
+PGM = b"P5\n1 1\n255\n\0"
 FACE = FaceImage.of(JPEG, width=300, height=400)
+FINGERS_2011 = FingerImageRecord(
+    images=(
+        FingerImage(
+            image=WSQ, image_format=ImageFormat.WSQ, position=7, width=30, height=40,
+            representation=FingerRepresentation(scale_units=2, image_resolution=(200, 197)),
+        ),
+    )
+)  # fmt: skip
 CARD_ACCESS = bytes.fromhex(PUBLISHED["card_access_citizen"])
 
 CASES: list[tuple[bytes, str, str, str]] = [
@@ -54,10 +73,20 @@ CASES: list[tuple[bytes, str, str, str]] = [
     (EfDir.encode([Application(AID_EMRTD, "eMRTD")]), "EF.DIR", "application", "A0000002471001 eMRTD"),
     (EfAtrInfo.encode(max_lengths=(9, 10)), "EF.ATR/INFO", "greatest command and response", "9 and 10 bytes"),
     (EfCvca.encode(["UTCVCA00001"]), "EF.CVCA", "trust point", "UTCVCA00001"),
-    (DataBlock(Part.FINGER_IMAGE, (finger_representation(JPEG, position=1),)).encode(),
-     "ISO/IEC 39794-4 data block", "representation 1", "image/jpeg, 24 bytes"),
+    (DataBlock(Part.FINGER_IMAGE, (finger_representation(WSQ, position=1, resolution=500),)).encode(),
+     "ISO/IEC 39794-4 data block", "representation 1", "right thumb: image/x-wsq, 500 pixels an inch, 24 bytes"),
+    (DataBlock(Part.IRIS_IMAGE, (iris_representation(PGM, eye=2, captured=[2026], quality=(1, 2, 80)),)).encode(),
+     "ISO/IEC 39794-6 data block", "representation 1",
+     "left eye: image/x-portable-graymap, 12 bytes, quality 80"),
+    (DataBlock(Part.FACE_IMAGE, (face_representation(JPEG, size=(3, 4)),)).encode(),
+     "ISO/IEC 39794-5 data block", "representation 1", "image/jpeg, 3 x 4 pixels, 24 bytes"),
+    (DG3.encode([FINGERS_2011]), "DG3", "record", "ISO/IEC 19794-4:2011"),
+    (DG3.encode([FINGERS_2011], extensible=True), "DG3", "record", "ISO/IEC 39794-4"),
+    (DG3.encode([FINGERS_2011]), "DG3", "finger 1", "left index: image/x-wsq, 30 x 40 pixels, 24 bytes"),
+    (FINGERS_2011.encode(), "ISO/IEC 19794-4 finger image record", "resolution", "508 x 500 pixels an inch"),
+    (FINGERS_2011.encode(), "ISO/IEC 19794-4 finger image record", "edition", "2011"),
     (DataBlock(Part.FINGER_MINUTIAE, (minutiae_representation([(0x80, b"\0")]),)).encode(wrapped=False),
-     "ISO/IEC 39794-2 data block", "representation 1", "1 objects"),
+     "ISO/IEC 39794-2 data block", "representation 1", "1 objects, not interpreted"),
 ]  # fmt: skip
 
 

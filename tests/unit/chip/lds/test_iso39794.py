@@ -29,6 +29,7 @@ JPEG = b"\xff\xd8\xff\xe0" + bytes(300)
 J2K = b"\xff\x4f\xff\x51" + bytes(30)
 WSQ = b"\xff\xa0\xff\xa4" + bytes(30)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(30)
+PGM = b"P5\n1 1\n255\n\0"
 
 
 @needs_shared
@@ -73,22 +74,74 @@ def test_another_part_in_dg2_is_refused() -> None:
         DG2.parse(cbeff.encode_group(0x75, [cbeff.BiometricInstance(header, block, 0x7F2E)]))
 
 
-@pytest.mark.parametrize(("image", "code"), [(WSQ, 1), (J2K, 2), (PNG, 4), (b"P5 1 1", 0)])
+@pytest.mark.parametrize(("image", "code"), [(WSQ, 1), (J2K, 2), (PNG, 4), (PGM, 0)])
 def test_finger_representations(image: bytes, code: int) -> None:
     made = finger_representation(image, position=7, impression=24)
     (found,) = DataBlock.parse(DataBlock(Part.FINGER_IMAGE, (made,)).encode()).representations
     assert found == made
-    assert (found.position, found.code(0xA1), found.code(0xA2), found.image) == (7, 24, code, image)
-    assert found.size is None
+    assert (found.position, found.impression, found.format_code, found.image) == (7, 24, code, image)
+    assert (found.size, found.pixels_per_inch, found.quality, found.captured) == (None, None, None, None)
 
 
-@pytest.mark.parametrize(("image", "code"), [(J2K, 4), (PNG, 2), (b"P5 1 1", 0)])
+def test_a_finger_representation_is_laid_out_as_the_module_says() -> None:
+    """ISO-IEC-39794-4-ed-1-v2: position, impression, format, data, date [4], quality [6], sampling rate [7]."""
+    made = finger_representation(
+        b"P5 1", position=2, resolution=500, quality=(0x0102, 3, 90), captured=(2026, 11)
+    )  # fmt: skip
+    assert made.encode().hex() == (
+        "3039" "a003800102" "a103800100" "a203800100" "830450352031" "a407800207ea81010b"
+        "a610300e" "a00780020102810103" "a10380015a" "a707800201f4810100"
+    )  # fmt: skip
+    assert (made.pixels_per_inch, made.quality, made.captured) == (500.0, 90, (2026, 11))
+
+
+def test_sampling_rates_in_centimetres() -> None:
+    rate = _tlv.encode(0x80, b"\x00\xc5") + _tlv.encode(0x81, b"\x01")
+    found = Representation(Part.FINGER_IMAGE, ((0xA0, _tlv.encode(0x80, b"\2")), (0x83, WSQ), (0xA7, rate)))
+    assert found.pixels_per_inch == pytest.approx(500.38)
+
+
+@pytest.mark.parametrize(("image", "code"), [(J2K, 4), (PNG, 2), (PGM, 0), (b"P6 1 1", 1)])
 def test_iris_representations(image: bytes, code: int) -> None:
-    made = iris_representation(image, eye=2, captured=(2026, 11, 22), kind=7)
+    made = iris_representation(image, eye=2, captured=(2026, 11, 22), kind=7, distance=300, quality=(1, 1, 70))
     (found,) = DataBlock.parse(DataBlock(Part.IRIS_IMAGE, (made,)).encode(wrapped=False)).representations
     assert found == made
-    assert (found.position, found.code(0xA1), found.code(0xA3), found.image) == (2, 7, code, image)
-    assert found.number(0xA7, 0x80) == 2026
+    assert (found.position, found.code(0xA1), found.format_code, found.image) == (2, 7, code, image)
+    assert (found.captured, found.quality, found.number(0xA7, 0x80)) == ((2026, 11, 22), 70, 300)
+
+
+def test_an_iris_representation_is_laid_out_as_the_module_says() -> None:
+    """ISO-IEC-39794-6-ed-1-v1: the range or its error is [7], the date [8], the picture [9]."""
+    made = iris_representation(b"P5 1", eye=1, captured=(2026,))
+    assert made.encode().hex() == (
+        "302a" "800101" "a103800101" "820108" "a303800100" "840100" "850100" "860100"
+        "a703810100" "a804800207ea" "890450352031"
+    )  # fmt: skip
+
+
+def test_pictures_that_a_part_has_no_code_for_are_not_written() -> None:
+    for bad in (JPEG, b"GIF89a"):
+        with pytest.raises(MalformedDataError, match="expected"):
+            finger_representation(bad, position=1)
+        with pytest.raises(MalformedDataError, match="expected"):
+            iris_representation(bad, eye=1, captured=(2026,))
+    with pytest.raises(ValueError, match="fields"):
+        iris_representation(PGM, eye=1, captured=())
+
+
+def test_failed_quality_and_extensions_are_skipped() -> None:
+    """A quality block whose score is an error, an unknown object, and an unknown field of the version block."""
+    algorithm = _tlv.encode(0xA0, _tlv.encode(0x80, b"\1"), _tlv.encode(0x81, b"\1"))
+    error = _tlv.encode(0xA1, _tlv.encode(0xA1, _tlv.encode(0xA1, _tlv.encode(0x80, b"\0"))))
+    made = finger_representation(WSQ, position=2)
+    objects = (*made.objects, (0xA6, _tlv.encode(0x30, algorithm, error)), (0xBE, b"\x80\1\1"))
+    block = DataBlock(
+        Part.FINGER_IMAGE, (Representation(Part.FINGER_IMAGE, objects),), version_others=((0x82, b"\x07"),)
+    )
+    found = DataBlock.parse(block.encode())
+    assert found == block
+    assert found.encode() == block.encode()
+    assert (found.representations[0].quality, found.representations[0].image) == (None, WSQ)
 
 
 def test_codes_have_a_fallback_in_their_extension() -> None:
