@@ -33,6 +33,8 @@ from idverify.chip.transport.memory import MemoryTransport
 from idverify.chip.transport.trace import RecordingTransport
 from idverify.emulator import Quirks, TestCvPki, TestPki, citizen_card, personalise
 from idverify.emulator.biometrics import dg3, dg4, finger_pattern
+from idverify.oids import Bsi, Icao
+from tests.unit.crypto import der
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -102,6 +104,7 @@ def trust() -> Iterator[tuple[str, bytes]]:
     pki = TestPki("corpus lists", country="UT")
     yield "list.crl", pki.crl([pki.dsc.serial])
     yield "list.ml", pki.master_list()
+    yield from deviation_lists(pki)
     store = TrustStore.from_certificates([pki.csca.der])
     path = CORPUS / "store" / "store.idvstore"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +129,24 @@ def trust() -> Iterator[tuple[str, bytes]]:
     for number, data in enumerate(cv.chain):
         yield f"cv-{number}.cvcert", data
     yield "cv-cvca.cvcert", cv.cvca.der
+
+
+def deviation_lists(pki: TestPki) -> Iterator[tuple[str, bytes]]:
+    """A deviation list of ICAO and a defect list of BSI, each with one signer and one defect."""
+    signer = Certificate.parse(pki.dsc.der)
+    serial = der.element(2, (signer.serial_number or 0).to_bytes(17, "big"))
+    wrong = der.sequence(der.oid(f"{Icao.DEVIATION_LIST}.2.2"), der.element(0xA0, der.element(2, b"\x02")))
+    scope = der.element(0x80, b"I<") + der.element(0xA1, signer.issuer.raw + serial)
+    scope += der.element(0xA5, der.element(0x13, b"123456789"))
+    line = der.sequence(der.element(0x30, scope), der.element(0x31, wrong))
+    content = der.sequence(der.element(2, b"\0"), der.element(0x31, line))
+    by = pki.issue_dsc(800, extended_key_usage=(str(Icao.DEVIATION_LIST_SIGNING_KEY),), document_types=(), locality="")
+    yield "icao.deviations", pki.sign(str(Icao.DEVIATION_LIST), content, signer=by)
+    named = der.sequence(signer.issuer.raw, serial)
+    defect = der.sequence(der.oid(f"{Bsi.DEFECT_LIST}.1.1"))
+    line = der.sequence(named, der.element(4, bytes(32)), der.element(0x31, defect))
+    content = der.sequence(der.element(2, b"\0"), der.oid("2.16.840.1.101.3.4.2.1"), der.element(0x31, line))
+    yield "bsi.deviations", pki.sign(str(Bsi.DEFECT_LIST), content, signer=by)
 
 
 def records() -> Iterator[tuple[str, bytes]]:

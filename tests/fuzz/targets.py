@@ -66,6 +66,7 @@ from idverify.crypto.block import Cipher
 from idverify.crypto.signature import PublicKey, SignatureAlgorithm
 from idverify.decision import Policy
 from idverify.errors import IdVerifyError, PolicyError
+from idverify.online import HttpDocumentCheck, HttpOptions, OnlineRequest
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 AT: Final = datetime(2026, 6, 1, tzinfo=UTC)
@@ -204,6 +205,13 @@ def _master_list(data: bytes) -> object:
     return found
 
 
+def _deviation_list(data: bytes) -> object:
+    found = DeviationList.parse(data)
+    touch(found)
+    signer = Certificate.parse((CORPUS / "trust" / "dsc-rsa-2048.cer").read_bytes())
+    return found.applying(signer, document_type="I", document_number="123456789", issued=AT)
+
+
 def _cvc(data: bytes) -> object:
     certificate = CvCertificate.parse(data)
     certificate.describe()
@@ -324,6 +332,26 @@ def _unprotect(data: bytes) -> None:
                 raise AssertionError("a failed response must end the session") from None
 
 
+@functools.cache
+def _online_check() -> tuple[HttpDocumentCheck, list[bytes]]:
+    import httpx
+
+    answers: list[bytes] = []
+    options = HttpOptions(url="https://service.invalid/", verdict_path="result.valid", attempts=1)
+    check = HttpDocumentCheck(options, clock=lambda: 0.0)
+    check._client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, content=answers[-1])))
+    return check, answers
+
+
+def _online_answer(data: bytes) -> object:
+    """The answer of a service: a result comes out of every one, and never an exception."""
+    check, answers = _online_check()
+    answers[:] = [data]
+    request = OnlineRequest(signer_certificate=b"", personal_number=Secret("0"), device_id="fuzz")
+    check._closed_until = float("-inf")
+    return json.dumps(check.check(request).to_dict())
+
+
 def _policy(data: bytes) -> object:
     import tomllib
 
@@ -389,7 +417,8 @@ TARGETS: Final[dict[str, Target]] = {
         Target("cms", parsing(_cms), ("files/*CardSecurity*", "trust/*.ml"), slow=True),
         Target("certificate", parsing(_certificate), ("trust/*.cer",), slow=True),
         Target("crl", parsing(_crl), ("trust/*.crl",), slow=True),
-        Target("master-list", parsing(_master_list, DeviationList.parse), ("trust/*.ml",), slow=True),
+        Target("master-list", parsing(_master_list), ("trust/*.ml",), slow=True),
+        Target("deviation-list", parsing(_deviation_list), ("trust/*.deviations",), slow=True),
         Target("import", parsing(_import), ("trust/*",), slow=True),
         Target("ldif", parsing(_ldif), ("trust/*.ldif", "trust/*.pem")),
         Target("cv-certificate", parsing(_cvc), ("trust/*.cvcert",), slow=True),
@@ -435,6 +464,7 @@ TARGETS: Final[dict[str, Target]] = {
         Target("apdu", parsing(CommandAPDU.parse, ResponseAPDU.parse), ("apdus/*",)),
         Target("secure-messaging", parsing(_unprotect), ("apdus/*",)),
         Target("policy", parsing(_policy), ("texts/*.toml",)),
+        Target("online-answer", _online_answer, ("texts/answer*",)),
     )
 }
 """Every target by name."""
