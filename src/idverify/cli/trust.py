@@ -172,25 +172,45 @@ def show(
 
 
 @_ui.guarded
-def status(store: _trust.StoreOption = None, as_json: _ui.JsonOption = False) -> None:
-    """Sum up the store."""
-    from idverify.chip.pki.trust_store import EntryKind
+def status(
+    store: _trust.StoreOption = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="ISO-DATE", help="Time that validity and age are judged at; now else.")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with a map of countries, lists and their age."),
+    ] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Sum up the store: countries, how long their authorities last, lists and their age."""
+    from idverify.chip.pki.coverage import Horizon, coverage
 
     opened, directory = _open(store)
-    now = datetime.now(UTC).isoformat()
-    rows = [_row(entry) for entry in opened.entries(EntryKind.CSCA)]
-    expired = sum(1 for row in rows if row.get("not_after", now) < now)
+    with _ui.progress() as display:
+        found = coverage(
+            opened, _ui.moment(at), on_progress=lambda done, total: display.update("certificates", done, total)
+        )
+    if html is not None:
+        from idverify.presentation.trust_page import trust_page
+
+        try:
+            html.write_text(trust_page(found), encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"{html}: cannot be written ({error.strerror})") from error
     kinds = {kind.name.lower().replace("_", "-"): number for kind, number in opened.counts().items()}
     countries = opened.countries()
-    answer = {
-        "id": opened.id,
-        "path": str(directory),
-        "entries": len(opened),
-        "kinds": kinds,
-        "countries": countries,
-        "expired": expired,
-    }
+    expired = sum(c.expired for c in found.countries)
     if as_json:
+        answer = {
+            "id": opened.id,
+            "path": str(directory),
+            "entries": len(opened),
+            "kinds": kinds,
+            "countries": countries,
+            "expired": expired,
+            "coverage": found.to_dict(),
+        }
         _ui.print_json(answer)
         return
     _ui.say(f"{directory}", style="bold")
@@ -198,7 +218,15 @@ def status(store: _trust.StoreOption = None, as_json: _ui.JsonOption = False) ->
     for kind, number in kinds.items():
         _ui.say(f"  {kind:20}{number:>6}")
     _ui.say(f"  countries           {len(countries):>6}")
-    _ui.say(f"  CSCA past validity  {expired:>6}")
+    _ui.say(f"  CSCA past validity  {expired:>6}", style="yellow" if expired else "")
+    ending = [c.code for c in found.covered if c.horizon in (Horizon.SHORT, Horizon.EXPIRED)]
+    if ending:
+        _ui.say(f"  expired, or within a year: {', '.join(ending)}", style="yellow")
+    for source in found.sources[:_SHOWN]:
+        age = f"{max(0, source.age.days)} days old" if source.age is not None else "of unknown age"
+        _ui.say(f"  {source.provenance.source}: {source.entries} entries, {age}", style="dim")
+    if html is not None:
+        _ui.say(f"{html}")
 
 
 @_ui.guarded

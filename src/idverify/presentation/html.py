@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from html import escape as _escape_html
 from typing import TYPE_CHECKING
 
 from idverify._version import __version__
 from idverify.errors import IdVerifyError
 from idverify.presentation import _texts
+from idverify.presentation._page import both as _both
+from idverify.presentation._page import escape, page
 from idverify.presentation._style import CSS, MARKS, VERDICT_MARKS
 from idverify.presentation.holder import HolderLine, holder_lines
 from idverify.presentation.wording import (
@@ -23,7 +23,6 @@ from idverify.presentation.wording import (
     decision_reason,
     grouped,
     outcome,
-    printable,
     rate_in_words,
 )
 from idverify.presentation.wording import status as status_text
@@ -36,11 +35,6 @@ if TYPE_CHECKING:
 
 _PICTURE_SIDE = 640
 """Longest side in pixels of a picture inside the page."""
-
-
-def escape(text: str) -> str:
-    """Text for the page: controls replaced, markup escaped."""
-    return _escape_html(printable(text))
 
 
 def html_report(result: VerificationResult) -> str:
@@ -63,30 +57,7 @@ def html_report(result: VerificationResult) -> str:
             _footer(),
         )
     )
-    style_hash = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'"
-    return f"""<!DOCTYPE html>
-<html lang="vi">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<title>{_title(result)}</title>
-<style>{CSS}</style>
-</head>
-<body>
-<main class="sheet">
-{body}
-</main>
-</body>
-</html>
-"""
-
-
-def _both(text: Text, tag: str = "span") -> str:
-    return f'{escape(text.vi)} <{tag} class="en" lang="en">{escape(text.en)}</{tag}>'
+    return page(_title(result), CSS, body)
 
 
 def _icon(drawing: str, label: str = "") -> str:

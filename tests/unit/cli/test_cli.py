@@ -307,6 +307,20 @@ def test_trust_import_list_show_status(run: Run, tmp_path: Path) -> None:
     assert "entries begin with" in technical(run("trust", "show", "zz", "--store", store))
 
 
+def test_trust_status_writes_a_page_with_a_map(run: Run, tmp_path: Path) -> None:
+    store, page = tmp_path / "store", tmp_path / "status.html"
+    (tmp_path / "csca.cer").write_bytes(TestPki(seed="a state").csca.der)
+    assert run("trust", "import", tmp_path / "csca.cer", "--store", store)[0] == 0
+    code, out, _ = run("trust", "status", "--store", store, "--html", page)
+    assert code == 0
+    assert str(page) in out
+    assert 'href="#c-VN"' in page.read_text(encoding="utf-8")
+    future = json.loads(run("trust", "status", "--store", store, "--at", "2199-01-01", "--json")[1])
+    assert future["expired"] == 1
+    assert [(c["code"], c["horizon"]) for c in future["coverage"]["countries"]] == [("VN", "expired")]
+    assert "cannot be written" in technical(run("trust", "status", "--store", store, "--html", tmp_path))
+
+
 def test_trust_import_reports_what_it_cannot_use(run: Run, tmp_path: Path) -> None:
     (tmp_path / "csca.cer").write_bytes(TestPki(seed="a state").csca.der)
     (tmp_path / "junk.cer").write_bytes(b"junk")

@@ -171,6 +171,7 @@ class Importer:
         self._certificates: dict[Certificate, EntryKind] = {}
         self._seen: Counter[Certificate] = Counter()
         self._usable: set[Certificate] = set()
+        self._by_operator: set[Certificate] = set()
         self._lists: list[tuple[MasterList | DeviationList, bytes, str, bool]] = []
         self._named = False
 
@@ -342,6 +343,8 @@ class Importer:
         if kind is EntryKind.CSCA and not may_issue(certificate):
             self._problem(certificate.label, ProblemReason.NOT_A_CA)
         self._usable.add(certificate)
+        if provenance.anchor is Anchor.OPERATOR:
+            self._by_operator.add(certificate)
         self._counts.added += self.builder.add(certificate, kind, provenance)
         return True
 
@@ -469,11 +472,13 @@ class Importer:
             current = self.builder.build()
             found = build_path(signer, current, extra=signed.certificates, purpose=purpose)
             return Anchor.STORE if found.ok else None
-        named = [c for c, kind in self._certificates.items() if kind is EntryKind.CSCA and c in self._usable]
+        taken = [c for c, kind in self._certificates.items() if kind is EntryKind.CSCA and c in self._usable]
+        named = [c for c in taken if c in self._by_operator]
         sources = (
             (Anchor.ROOT, TrustStore.from_certificates(self._roots) if self._roots else None),
             (Anchor.STORE, self._base),
             (Anchor.OPERATOR, None if self._roots else TrustStore.from_certificates(named)),
+            (Anchor.STORE, None if self._roots else TrustStore.from_certificates(taken)),  # by lists before this one
         )
         for anchor, trust in sources:
             if trust and build_path(signer, trust, extra=signed.certificates, purpose=purpose).ok:

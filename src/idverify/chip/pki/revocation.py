@@ -71,7 +71,7 @@ def _check_one(certificate: Certificate, trust: TrustStore, at: datetime, max_ag
         return Revocation(CheckStatus.NOT_PERFORMED, Reason.NO_CRL)
     current: dict[bytes, RevocationList] = {}  # the newest list of each key
     for crl in sorted(lists, key=lambda crl: (crl.this_update, crl.number or 0)):
-        key = _signing_key(crl, trust)
+        key = signing_key(crl, trust)
         if key is not None:
             current[key] = crl
     if not current:
@@ -111,7 +111,7 @@ def _later_names(certificate: Certificate, trust: TrustStore) -> Sequence[Name]:
     return names[1:]
 
 
-def _signing_key(crl: RevocationList, trust: TrustStore) -> bytes | None:
+def signing_key(crl: RevocationList, trust: TrustStore) -> bytes | None:
     """Which key of a trusted CSCA with the list's issuer name signed it (SHA-1 of its bits), or None."""
     for candidate in trust.candidates(crl.issuer, crl.authority_key_id):
         issuer = candidate.certificate

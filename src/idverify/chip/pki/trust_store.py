@@ -84,6 +84,11 @@ class Provenance:
     dated: str | None = None
     added: str | None = None
 
+    @property
+    def instant(self) -> datetime | None:
+        """When the list was signed; where nothing says so, when it was added; None where neither is known."""
+        return _instant(self.dated) or _instant(self.added)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object; empty fields are left out."""
         fields = {
