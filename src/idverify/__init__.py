@@ -14,6 +14,7 @@ from idverify import errors
 from idverify._version import __version__
 
 if TYPE_CHECKING:
+    from idverify._health import Health, health
     from idverify._secret import Secret
     from idverify.biometric.face.matcher import FaceMatcher, FaceTemplate
     from idverify.chip.access.password import AccessPassword, PasswordKind
@@ -47,6 +48,7 @@ _HOME: Final = {
     "FaceMatcher": "idverify.biometric.face.matcher",
     "FaceTemplate": "idverify.biometric.face.matcher",
     "FileId": "idverify.chip.lds.files",
+    "Health": "idverify._health",
     "Holder": "idverify.document",
     "MatchScore": "idverify.matching",
     "MemoryTransport": "idverify.chip.transport.memory",
@@ -70,6 +72,7 @@ _HOME: Final = {
     "VerificationReport": "idverify.report",
     "VerificationResult": "idverify.verification",
     "averify": "idverify.verification",
+    "health": "idverify._health",
     "list_readers": "idverify.chip.transport.pcsc",
     "open_reader": "idverify.chip.transport.pcsc",
     "verify": "idverify.verification",
@@ -91,6 +94,7 @@ __all__ = [
     "FaceMatcher",
     "FaceTemplate",
     "FileId",
+    "Health",
     "Holder",
     "MatchScore",
     "MemoryTransport",
@@ -116,6 +120,7 @@ __all__ = [
     "__version__",
     "averify",
     "errors",
+    "health",
     "list_readers",
     "open_reader",
     "verify",

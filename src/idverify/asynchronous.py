@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError, Executor, Future
@@ -69,7 +70,7 @@ class AsyncCourse:
 
         Where the task is cancelled, the call is told, and has ended before ``CancelledError`` leaves.
         """
-        running: Awaitable[T] = self._loop.run_in_executor(executor, call)
+        running: Awaitable[T] = self._loop.run_in_executor(executor, contextvars.copy_context().run, call)
         future = asyncio.ensure_future(running)
         try:
             return await asyncio.shield(future)

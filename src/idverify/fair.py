@@ -11,6 +11,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
+from idverify import _telemetry
 from idverify.errors import ConfigurationError, TransportTimeout
 
 P = ParamSpec("P")
@@ -62,7 +63,7 @@ class FairExecutor:
         with self._changed:
             if self._closed:
                 raise RuntimeError("the pool is closed")
-            self._queues.setdefault(counter, deque()).append((future, job))
+            self._queues.setdefault(counter, deque()).append((future, _telemetry.queued("work", job)))
             self._changed.notify()
         return future
 
@@ -185,7 +186,9 @@ class Place:
     patience: float
 
     def __enter__(self) -> None:
+        began = time.monotonic()
         self.door.enter(self.counter, self.patience)
+        _telemetry.measure("queue.wait", time.monotonic() - began, queue="door")
 
     def __exit__(self, *_: object) -> None:
         self.door.leave(self.counter)

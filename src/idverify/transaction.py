@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, ParamSpec, TypeVar
 
+from idverify import _telemetry
 from idverify.chip.reading import Progress
 from idverify.chip.transport.base import CancelToken
 from idverify.decision import Outcome
@@ -159,6 +160,7 @@ class Course:
         self._began = clock()
         self._deadline = self._began + timeout.total_seconds()
         self._telling = threading.Lock()
+        self._context = _telemetry.context()
         self._over = False
 
     @property
@@ -217,6 +219,8 @@ class Course:
         outcome: Outcome | None = None,
     ) -> None:
         """Hand an event to the caller."""
+        if state is State.RETRYING and attempt is not None and attempt.cause is not None:
+            _telemetry.measure("retries", cause=attempt.cause.value)
         if self._on_event is None or self._over:
             return
         with self._telling:
@@ -240,7 +244,8 @@ class Course:
         started = time.thread_time()
         state = State.FAILED
         try:
-            yield
+            with _telemetry.span(stage.value, parent=self._context):
+                yield
             state = State.FINISHED
         finally:
             self.tell(stage, state, cpu_ms=(time.thread_time() - started) * 1000, attempt=attempt)

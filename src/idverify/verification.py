@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, cast
 
+from idverify import _telemetry
 from idverify._secret import Secret
 from idverify._version import __version__
 from idverify.asynchronous import AsyncCourse
@@ -151,6 +152,7 @@ class TransactionOptions(TypedDict, total=False):
     executor: Executor | None
 
 
+@_telemetry.transaction
 def verify(
     transport: Transport,
     passwords: Passwords | PasswordSource,
@@ -263,7 +265,8 @@ def verify(
         report, scores = evidence.conclude(read)
         course.tell(Stage.DECISION, State.STARTED)
         course.check()
-        decision = chosen.decide(report, scores)
+        with _telemetry.span("decision"):
+            decision = chosen.decide(report, scores)
         course.tell(Stage.DECISION, State.FINISHED, outcome=decision.outcome)
     portrait, portrait_format, _ = portrait_of(read.files)
     return VerificationResult(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import logging
 import unicodedata
@@ -13,6 +14,7 @@ from functools import cache
 
 import pytest
 
+from idverify import Consent, verify
 from idverify.chip import secure_messaging
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.chip_proof import gate_chip_results
@@ -28,6 +30,7 @@ from idverify.chip.transport.trace import RecordingTransport
 from idverify.emulator import Card, Fault, FaultKind, citizen_card
 from idverify.emulator.pcsc_stack import VirtualReaderStack
 from idverify.errors import IdVerifyError
+from idverify.observability import JsonFormatter
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -163,6 +166,36 @@ def test_a_wrong_password(log: io.StringIO, keys: list[bytes]) -> None:
     text = log.getvalue() + "\n".join(said)
     assert_clean(text, keys)
     assert wrong not in text
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_spans_metrics_and_structured_logs_of_whole_transactions(keys: list[bytes], wrong: bool) -> None:
+    from tests.integration.test_observability import LIVE, Observed, matcher  # skips without OpenTelemetry's SDK
+
+    text, told = io.StringIO(), Observed()
+    handler, logger = logging.StreamHandler(text), logging.getLogger("idverify")
+    handler.setFormatter(JsonFormatter())
+    logger.addHandler(handler)
+    before = logger.level
+    logger.setLevel(1)
+    can = f"{(int(card().can) + wrong) % 1000000:06d}"
+    try:
+        for faults in ([], [Fault(FaultKind.REMOVE, 9)], [Fault(FaultKind.FLIP, 12, value=5)]):
+            with contextlib.suppress(IdVerifyError):
+                verify(
+                    MemoryTransport(card().fresh(faults=faults)), AccessPassword.can(can), live=LIVE, at=AT,
+                    trust=TrustStore.from_certificates(card().trust_anchors), matcher=matcher(),
+                    consent=Consent(reference="the form of " + card().holder.full_name, purpose="test"),
+                )  # fmt: skip
+        said = told.everything() + text.getvalue()
+    finally:
+        told.close()
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    assert "idverify.transaction" in said
+    assert "00B0" in said or wrong, "traffic is logged at this level"
+    assert_clean(said, keys)
+    assert can not in said
 
 
 @pytest.mark.pcsc

@@ -11,13 +11,12 @@ import pytest
 import idverify
 
 PUBLIC = {
-    "Attempt", "Event", "Retries", "RetryCause", "Stage", "State", "averify",
-    "AccessPassword", "CheckId", "CheckResult", "CheckStatus", "Consent", "CounterPool", "Decision", "DocumentSession",
-    "FaceMatcher",
-    "FaceTemplate", "FileId", "Holder", "MatchScore", "MemoryTransport", "Outcome", "PasswordKind", "Phase", "Policy",
-    "Progress", "ReadOptions", "Reason", "Requirement", "Secret", "SessionSummary", "SoftCard", "Transport",
-    "TrustStore", "VerificationReport", "VerificationResult", "__version__", "errors", "list_readers", "open_reader",
-    "verify", "verify_document", "verify_files",
+    "AccessPassword", "Attempt", "CheckId", "CheckResult", "CheckStatus", "Consent", "CounterPool", "Decision",
+    "DocumentSession", "Event", "FaceMatcher", "FaceTemplate", "FileId", "Health", "Holder", "MatchScore",
+    "MemoryTransport", "Outcome", "PasswordKind", "Phase", "Policy", "Progress", "ReadOptions", "Reason",
+    "Requirement", "Retries", "RetryCause", "Secret", "SessionSummary", "SoftCard", "Stage", "State", "Transport",
+    "TrustStore", "VerificationReport", "VerificationResult", "__version__", "averify", "errors", "health",
+    "list_readers", "open_reader", "verify", "verify_document", "verify_files",
 }  # fmt: skip
 
 

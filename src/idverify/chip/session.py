@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+from idverify import _telemetry
 from idverify._logging import get_logger
 from idverify.chip.access.chip_auth import ChipAuthResult
 from idverify.chip.access.password import AccessPassword, PasswordKind
@@ -275,7 +276,7 @@ class DocumentSession:
             raise ConfigurationError(f"{file.label} lies outside the application; ask for it in master_files")
         self._require_open()
         started, apdus = self._clock(), self._link.traffic.apdus
-        with self._timed(Phase.READING_FILE), self._ending():
+        with self._timed(Phase.READING_FILE, file=file.label), self._ending():
             self._tell(Progress(Phase.READING_FILE, file))
             partial = self._read_partial(file)
             content = bytes(partial.data)
@@ -702,10 +703,11 @@ class DocumentSession:
             raise
 
     @contextlib.contextmanager
-    def _timed(self, phase: Phase) -> Iterator[None]:
+    def _timed(self, phase: Phase, **about: str) -> Iterator[None]:
         started, inner = self._clock(), sum(self._milliseconds.values())
         try:
-            yield
+            with _telemetry.span(phase.value, **about):
+                yield
         finally:
             # What inner phases (reading while proving, recovering while reading) took is theirs.
             nested = sum(self._milliseconds.values()) - inner

@@ -21,6 +21,7 @@ from idverify.cli import (
     evaluate,
     face,
     finger,
+    health,
     inspect,
     models,
     policy,
@@ -59,14 +60,17 @@ def _top(
             "--verbose", "-v", count=True, help="Log to standard error; twice: debug; three times: card traffic."
         ),
     ] = 0,
+    log_json: Annotated[bool, typer.Option("--log-json", help="What -v logs, as one JSON object a line.")] = False,
 ) -> None:
     del version
     if verbose:
         from idverify._logging import TRAFFIC, RedactingFilter
+        from idverify.observability import JsonFormatter
 
         handler = logging.StreamHandler(sys.stderr)
         handler.addFilter(RedactingFilter())
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        plain = logging.Formatter("%(levelname)s %(name)s: %(message)s")
+        handler.setFormatter(JsonFormatter() if log_json else plain)
         logger = logging.getLogger("idverify")
         logger.addHandler(handler)
         logger.setLevel({1: logging.INFO, 2: logging.DEBUG}.get(verbose, TRAFFIC))
@@ -85,6 +89,7 @@ for _module in (
     audit,
     policy,
     seal,
+    health,
     models,
     emulate,
     inspect,
