@@ -159,8 +159,8 @@ def test_robustness_08_get_response_without_end(citizen: Card) -> None:
 @pytest.mark.parametrize("status", [0x6987, 0x6988, 0x6982, 0x6985])
 @pytest.mark.parametrize("at", [0, 3, 7])
 def test_robustness_09_a_secure_messaging_error_ends_the_session(citizen: Card, status: int, at: int) -> None:
-    session = open_session(citizen.fresh(), options=ReadOptions(max_recoveries=0))
-    card: Any = session._link.transport._card  # the card under the memory transport
+    card = citizen.fresh()
+    session = open_session(card, options=ReadOptions(max_recoveries=0))
     card.faults.append(Fault(FaultKind.STATUS, at=card.apdu_count + at, value=status))
     before = card._os
     with pytest.raises(IdVerifyError):
