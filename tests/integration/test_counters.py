@@ -173,11 +173,21 @@ def test_a_cancel_token_of_the_caller_counts_in_a_pool(matcher: FaceMatcher) -> 
 @pytest.mark.parametrize("rate", [106, 212, 424, 848])
 def test_frame_times_follow_the_standard(rate: int) -> None:
     timing = CardTiming(kbit_s=rate, think_ms={}, other_ms=0, per_byte_ms=0)
+    bit = {106: 128, 212: 64, 424: 32, 848: 16}[rate] / 13_560  # milliseconds, from the carrier's periods
     one = timing.transfer_ms(253)
-    assert one == pytest.approx(256 * 9 / rate + 0.2864)
-    two = timing.transfer_ms(254)
-    assert two == pytest.approx((254 + 6 + 3) * 9 / rate + 3 * 0.2864)
-    assert timing.transfer_ms(0) > 0
+    assert one == pytest.approx((256 * 9 + 3) * bit)
+    two = timing.transfer_ms(254)  # a full I-block, its R(ACK) with both delays, and one byte more
+    assert two == pytest.approx((256 * 9 + 3 + 3 * 9 + 3 + 4 * 9 + 3) * bit + (1236 + 1172) / 13_560)
+    assert timing.transfer_ms(0) == pytest.approx((3 * 9 + 3) * bit)
+    whole = timing.exchange_ms(bytes(5), bytes(225))
+    assert whole == pytest.approx((8 * 9 + 3 + 228 * 9 + 3) * bit + (1236 + 1172) / 13_560)
+
+
+def test_a_card_that_thinks_longer_than_its_waiting_time_asks_for_more() -> None:
+    timing = CardTiming(kbit_s=106, think_ms={0x88: 200.0}, other_ms=0, per_byte_ms=0, fwi=8)
+    assert timing.waiting_ms == pytest.approx(77.33, abs=0.01)  # 256 × 16 / fc × 2^8
+    asked = timing.exchange_ms(b"\0\x88\0\0", b"\x90\0") - timing.exchange_ms(b"\0\0\0\0", b"\x90\0") - 200
+    assert asked == pytest.approx(2 * ((2 * (4 * 9 + 3)) * 128 + 1236 + 1172) / 13_560)
 
 
 def test_a_timed_card_waits_for_what_is_left() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import threading
-import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +12,9 @@ from idverify.cli import _ui
 from idverify.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from idverify.biometric.face.matcher import FaceMatcher
+    from rich.table import Table
+
+_RATES = (0, 106, 212, 424, 848)
 
 
 def register(app: typer.Typer) -> None:
@@ -32,149 +31,141 @@ def bench(
         int, typer.Option("--transactions", min=1, max=1_000_000, help="Transactions of each counter.")
     ] = 3,
     kbit_s: Annotated[
-        int, typer.Option("--kbit", metavar="RATE", help="The card's bit rate: 106, 212, 424, 848; 0 for no waiting.")
-    ] = 424,
+        str,
+        typer.Option("--kbit", metavar="RATE,…", help="The card's bit rates: 106, 212, 424, 848; 0 for no waiting."),
+    ] = "424",
+    timeline: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--timeline", metavar="FILE", help="Draw one counter's median transaction: .png, .svg. Repeatable."
+        ),
+    ] = None,
+    soak: Annotated[
+        int, typer.Option("--soak", min=0, max=10_000_000, help="So many transactions with faults in between instead.")
+    ] = 0,
+    faults: Annotated[
+        float, typer.Option("--faults", min=0.0, max=1.0, help="Share of the soak's transactions with a fault.")
+    ] = 0.01,
+    kinds: Annotated[
+        str, typer.Option("--fault-kinds", metavar="KIND,…", help="Which faults; all where left out.")
+    ] = "",
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Measure transactions a second and their latency with emulated counters."""
-    try:
-        numbers = [int(n) for n in counters.split(",")]
-    except ValueError:
-        raise ConfigurationError("--counters takes numbers with commas between them, such as 1,4,16") from None
-    if not numbers or not all(1 <= n <= 1024 for n in numbers):
-        raise ConfigurationError("--counters takes numbers from 1 to 1024")
-    runs = measure(numbers, transactions=transactions, kbit_s=kbit_s)
+    numbers = _numbers(counters, "--counters", range(1, 1025))
+    rates = _numbers(kbit_s, "--kbit", _RATES)
+    from idverify.cli._bench_runs import machine
+
+    answer: dict[str, Any] = {"machine": machine()}
+    if soak:
+        answer["soak"] = _soak(soak, numbers[-1], faults, rates[0], [k for k in kinds.split(",") if k])
+    elif timeline:
+        answer |= _timeline(timeline, transactions, rates[0])
+    else:
+        answer["runs"] = _runs(numbers, transactions, rates)
     if as_json:
-        _ui.print_json({"machine": machine(), "kbit_s": kbit_s, "runs": runs})
-        return
+        _ui.print_json(answer)
+    else:
+        _show(answer)
+    if soak and not answer["soak"]["isolated"]:
+        raise typer.Exit(_ui.Exit.FAILURE)
+
+
+def _numbers(text: str, option: str, allowed: Sequence[int]) -> list[int]:
+    try:
+        numbers = [int(n) for n in text.split(",")]
+    except ValueError:
+        raise ConfigurationError(f"{option} takes numbers with commas between them, such as 1,4,16") from None
+    wrong = [n for n in numbers if n not in allowed]
+    if wrong:
+        known = f"{allowed[0]} to {allowed[-1]}" if len(allowed) > 9 else ", ".join(map(str, allowed))
+        raise ConfigurationError(f"{option} takes numbers from {known}, not {wrong[0]}")
+    return numbers
+
+
+def _runs(numbers: Sequence[int], transactions: int, rates: Sequence[int]) -> list[dict[str, Any]]:
+    from idverify.cli._bench_runs import measure, shared_matcher
+
+    matcher = shared_matcher()
+    return [
+        {"kbit_s": rate} | run
+        for rate in rates
+        for run in measure(numbers, transactions=transactions, kbit_s=rate, matcher=matcher)
+    ]
+
+
+def _timeline(files: Sequence[Path], transactions: int, rate: int) -> dict[str, Any]:
+    from idverify.cli._bench_timeline import draw, median_of, record_timelines
+
+    timelines = record_timelines(transactions, rate)
+    median = median_of(timelines)
+    for file in files:
+        draw(median, file, kbit_s=rate)
+    return {"kbit_s": rate, "timeline": median.to_dict(), "all": [t.to_dict() for t in timelines]}
+
+
+def _soak(transactions: int, counters: int, faults: float, rate: int, kinds: Sequence[str]) -> dict[str, Any]:
+    from idverify.cli._bench_soak import KINDS, Soak, resident_mib
+
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        raise ConfigurationError(f"--fault-kinds takes {', '.join(KINDS)}; not {', '.join(sorted(unknown))}")
+
+    def told(done: int) -> None:
+        _ui.stderr().print(f"{done} of {transactions}, {resident_mib():.0f} MiB")
+
+    return Soak(
+        transactions, counters=counters, faults=faults, kbit_s=rate, kinds=tuple(kinds) or KINDS, on_progress=told
+    ).run()
+
+
+# ---- for people ------------------------------------------------------------------------------------------------------
+
+
+def _show(answer: Mapping[str, Any]) -> None:
+    out = _ui.stdout()
+    if "soak" in answer:
+        out.print_json(data=answer["soak"])
+    elif "timeline" in answer:
+        for name, value in answer["timeline"].items():
+            out.print(f"{name.replace('_', ' '):24} {value:10.1f}")
+    else:
+        out.print(_latencies(answer["runs"]))
+        out.print(_costs(answer["runs"]))
+
+
+def _latencies(runs: Sequence[Mapping[str, Any]]) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, header_style="dim", title=f"citizen card, {kbit_s or '∞'} kbit/s, milliseconds")
-    for title in ("counters", "a second", "p50", "p95", "p99", "chip alone p50", "over chip", "CPU each", "accepted"):
+    from idverify.cli._bench_runs import PERCENTILES
+
+    table = Table(box=None, header_style="dim", title="citizen card, portrait of 20,000 bytes; milliseconds")
+    for title in (
+        "kbit/s", "counters", "a second", *PERCENTILES, "card alone", "ours", "over the card", "CPU each", "accepted"
+    ):  # fmt: skip
         table.add_column(title, justify="right")
     for run in runs:
-        chip = run["chip_ms_p50"]
-        over = f"{100 * (run['latency_ms']['p50'] / chip - 1):+.1f} %" if chip else "–"
+        timed = bool(run["chip_ms_p50"])
         table.add_row(
-            str(run["counters"]), f"{run['per_second']:.1f}", *(f"{run['latency_ms'][p]:.0f}" for p in PERCENTILES),
-            f"{chip:.0f}", over, f"{run['cpu_ms_each']:.0f}", f"{run['accepted']}/{run['transactions']}",
+            str(run["kbit_s"] or "∞"), str(run["counters"]), f"{run['per_second']:.1f}",
+            *(f"{run['latency_ms'][p]:.0f}" for p in PERCENTILES), f"{run['chip_ms_p50']:.0f}",
+            f"{run['own_percent_p50']:.1f} %" if timed else "–",
+            f"{run['over_chip_percent_p50']:+.1f} %" if timed else "–",
+            f"{run['cpu_ms_each']:.0f}", f"{run['accepted']}/{run['transactions']}",
         )  # fmt: skip
-    _ui.stdout().print(table)
+    return table
 
 
-PERCENTILES = ("p50", "p95", "p99")
+def _costs(runs: Sequence[Mapping[str, Any]]) -> Table:
+    """Processor time by stage."""
+    from rich.table import Table
 
-
-def measure(
-    numbers: list[int], *, transactions: int, kbit_s: int, matcher: FaceMatcher | None = None
-) -> list[dict[str, Any]]:
-    """One run for each number of counters; every counter verifies the same invented citizen again and again.
-
-    Args:
-        numbers: of counters.
-        transactions: of each counter.
-        kbit_s: bit rate of the card model; 0 for a card that takes no time.
-        matcher: shared by all runs; one with a thread per inference where None.
-    """
-    from idverify import emulator
-    from idverify.biometric.face.matcher import FaceMatcher
-    from idverify.chip.pki.trust_store import TrustStore
-
-    card = emulator.citizen_card(seed=1)
-    matcher = matcher or FaceMatcher(threads=1)
-    matcher.warm_up()
-    trust = TrustStore.from_certificates(card.trust_anchors)
-    return [_run(n, transactions, kbit_s, card, matcher, trust) for n in numbers]
-
-
-def _run(number: int, transactions: int, kbit_s: int, card: Any, matcher: FaceMatcher, trust: Any) -> dict[str, Any]:
-    from idverify.chip.access.password import AccessPassword
-    from idverify.chip.transport.memory import MemoryTransport
-    from idverify.cli._demo_card import picture
-    from idverify.counters import CounterPool
-    from idverify.emulator.timing import CardTiming, TimedTransport
-    from idverify.errors import IdVerifyError
-
-    live, password = picture("live"), AccessPassword.can(str(card.can))
-    latencies: list[float] = []
-    chip: list[float] = []
-    stages: dict[str, list[float]] = {}
-    outcomes: list[str] = []
-    lock = threading.Lock()
-
-    def counter(pool: CounterPool) -> None:
-        for _ in range(transactions):
-            plain = MemoryTransport(card.fresh())
-            transport = TimedTransport(plain, CardTiming(kbit_s=kbit_s)) if kbit_s else plain
-            started = time.perf_counter()
-            try:
-                result = pool.verify(transport, password, live=live)
-            except IdVerifyError as error:
-                with lock:
-                    outcomes.append(type(error).__name__)
-                continue
-            spent = (time.perf_counter() - started) * 1000
-            with lock:
-                latencies.append(spent)
-                outcomes.append(result.decision.outcome.value)
-                if isinstance(transport, TimedTransport):
-                    chip.append(transport.chip_ms)
-                for stage, value in result.session.milliseconds.items():
-                    stages.setdefault(stage, []).append(value)
-
-    with CounterPool(trust, matcher=matcher, limit=number) as pool:
-        threads = [threading.Thread(target=counter, args=(pool,)) for _ in range(number)]
-        wall, cpu = time.perf_counter(), time.process_time()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    done = len(outcomes)
-    return {
-        "counters": number,
-        "transactions": done,
-        "accepted": outcomes.count("accept"),
-        "per_second": round(done / wall, 3),
-        "latency_ms": {p: round(percentile(latencies, int(p[1:])), 3) for p in PERCENTILES},
-        "chip_ms_p50": round(percentile(chip, 50), 3),
-        "cpu_ms_each": round(cpu * 1000 / done, 3) if done else 0.0,
-        "stage_ms_p50": {stage: round(percentile(values, 50), 3) for stage, values in stages.items()},
-    }
-
-
-def percentile(values: list[float], share: int) -> float:
-    """The nearest-rank percentile; 0 for no values."""
-    if not values:
-        return 0.0
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 100) - 1))]
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    from importlib import metadata
-
-    versions = {}
-    for name in ("numpy", "onnxruntime", "cryptography", "opencv-python-headless"):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "?"
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "system": platform.platform(terse=True),
-        "versions": versions,
-    }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+    table = Table(
+        box=None, header_style="dim", title="processor time of one transaction by stage, median; milliseconds"
+    )
+    table.add_column("stage")
+    for run in runs:
+        table.add_column(f"{run['counters']} at {run['kbit_s'] or '∞'}", justify="right")
+    for stage in dict.fromkeys(stage for run in runs for stage in run["stage_cpu_ms_p50"]):
+        table.add_row(stage, *(f"{run['stage_cpu_ms_p50'].get(stage, 0):.2f}" for run in runs))
+    return table
