@@ -69,6 +69,12 @@ def _rate(value: object) -> float | None:
     return float(value)
 
 
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise ValueError(f"expected a share between 0 and 1, got {value!r}")
+    return float(value)
+
+
 def _days(value: object) -> int | None:
     if value is False:
         return None
@@ -95,6 +101,7 @@ _OPTIONS: Final[Mapping[str, Callable[[object], Any]]] = {
     "groups": _groups,
     "face_fmr": _rate,
     "finger_fmr": _rate,
+    "face_pad": _share,
     "no_match": _outcome,
     "chip_proof": _flag,
     "chip_proof_absent": _outcome,

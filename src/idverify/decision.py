@@ -105,6 +105,7 @@ class Policy:
             not fail either.
         face_fmr: highest false match rate at which a face counts as matched, 0 … 1; None where no face is asked for.
         finger_fmr: the same for fingerprints.
+        face_pad: smallest share for a live person, 0 … 1, at which ``face.pad`` succeeds.
         no_match: consequence of a face or finger below its threshold.
         chip_proof: whether a proof by the chip's own key must have succeeded where the signed data offer one.
         chip_proof_absent: consequence where the signed data offer none.
@@ -119,6 +120,7 @@ class Policy:
     groups: tuple[str, ...] = ("DG1", "DG2")
     face_fmr: float | None = 1e-4
     finger_fmr: float | None = None
+    face_pad: float = 0.5
     no_match: Outcome = Outcome.REJECT
     chip_proof: bool = True
     chip_proof_absent: Outcome = Outcome.ACCEPT
@@ -135,6 +137,8 @@ class Policy:
         for name, rate in (("face_fmr", self.face_fmr), ("finger_fmr", self.finger_fmr)):
             if rate is not None and not 0 < rate < 1:
                 raise PolicyError(f"policy {self.id!r}: {name} must lie between 0 and 1, got {rate}")
+        if not 0 < self.face_pad < 1:
+            raise PolicyError(f"policy {self.id!r}: face_pad must lie between 0 and 1, got {self.face_pad}")
         if self.trust_list_days is not None and self.trust_list_days < 1:
             raise PolicyError(f"policy {self.id!r}: trust_list_days must be at least 1, got {self.trust_list_days}")
         if self.trust_list_old is Outcome.ACCEPT:
@@ -146,6 +150,11 @@ class Policy:
     def requires(self, check: CheckId) -> bool:
         """Whether the policy has a requirement on that check."""
         return check in self._by_check
+
+    def needs(self, check: CheckId) -> bool:
+        """Whether the policy has a requirement on that check and does not accept without it."""
+        requirement = self._by_check.get(check)
+        return requirement is not None and requirement.missing is not Outcome.ACCEPT
 
     def judge_consent(self, consent: Consent | None) -> CheckResult | None:
         """The check ``privacy.consent``; None where neither a consent is given nor the policy asks for one.
@@ -205,6 +214,7 @@ class Policy:
         yield from self._chip(report)
         yield from self._purpose(report)
         yield from self._trust_list(report)
+        yield from self._liveness(report)
         for modality, limit in (("face", self.face_fmr), ("finger", self.finger_fmr)):
             if limit is not None:
                 yield from self._match(modality, limit, report, scores)
@@ -283,15 +293,27 @@ class Policy:
         elif max(map(int, ages)) > self.trust_list_days:
             yield self.trust_list_old, f"{CheckId.TRUST_AGE}: {Reason.LIST_TOO_OLD}"
 
+    def _liveness(self, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
+        """A share that was enough for another policy may be too small for this one."""
+        requirement = self._by_check.get(CheckId.FACE_PAD)
+        for result in report.results(CheckId.FACE_PAD) if requirement else ():
+            share = result.evidence.get("score")
+            if requirement is None or result.status is not CheckStatus.SUCCESSFUL or share is None:
+                continue
+            enough = re.fullmatch(r"[01]\.[0-9]{1,9}", share) is not None and float(share) >= self.face_pad
+            if not enough and requirement.failed is not Outcome.ACCEPT:
+                yield requirement.failed, f"{CheckId.FACE_PAD}: {Reason.BELOW_THRESHOLD} ({result.subject})"
+
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any], *, source: str = "policy") -> Policy:
         """A policy from a mapping as TOML gives it.
 
         Keys: ``id``; ``about`` (one line for people); ``extends`` (a named policy to start from); ``groups``;
-        ``face_fmr``, ``finger_fmr`` (false: not asked for); ``no_match``; ``chip_proof``; ``chip_proof_absent``;
-        ``purposes``; ``trust_list_days`` (false: not asked for); ``trust_list_old``; a table ``[checks]`` of check
-        names with ``failed``, ``missing``, ``unsupported``, or ``false`` to drop the check. A table replaces what the
-        base says of that check; what it leaves out is ``reject`` for ``failed`` and ``inconclusive`` for the others.
+        ``face_fmr``, ``finger_fmr`` (false: not asked for); ``face_pad``; ``no_match``; ``chip_proof``;
+        ``chip_proof_absent``; ``purposes``; ``trust_list_days`` (false: not asked for); ``trust_list_old``; a table
+        ``[checks]`` of check names with ``failed``, ``missing``, ``unsupported``, or ``false`` to drop the check. A
+        table replaces what the base says of that check; what it leaves out is ``reject`` for ``failed`` and
+        ``inconclusive`` for the others.
 
         Raises:
             PolicyError: with the path of every value that cannot be used.

@@ -13,6 +13,7 @@ from idverify.transaction import Attempt, Course, Retries, RetryCause, Stage, St
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
+    from idverify.biometric.face.pad import PadScore, PassivePad
     from idverify.biometric.image import Image
 
 LivePicture = Union[Path, str, bytes, "Image"]
@@ -64,11 +65,13 @@ class LiveFace:
         picture: encoded as it was given or taken, an array as PNG; None where there is none.
         sample: the face in it, or None.
         problem: why there is no face that can be compared.
+        pad: what presentation attack detection says of it; None where it was not asked.
     """
 
     picture: bytes | None = field(default=None, repr=False)
     sample: FaceSample | None = field(default=None, repr=False)
     problem: BiometricError | ImageError | None = None
+    pad: PadScore | None = None
 
     @property
     def advice(self) -> tuple[str, ...]:
@@ -96,7 +99,13 @@ class LiveFace:
 
 
 def acquire(
-    live: bytes | Image | LiveSource, matcher: FaceMatcher, executor: Executor, course: Course, retries: Retries
+    live: bytes | Image | LiveSource,
+    matcher: FaceMatcher,
+    executor: Executor,
+    course: Course,
+    retries: Retries,
+    *,
+    pad: PassivePad | None = None,
 ) -> Future[LiveFace]:
     """Begin with the live picture; templates are made on the executor.
 
@@ -110,13 +119,21 @@ def acquire(
         executor: shared by all who need a processor.
         course: the transaction.
         retries: how often to ask again.
+        pad: looks for a presentation attack in the same picture; None: nobody does.
     """
     if not callable(live):
-        return executor.submit(_analyse, matcher, live, course)
-    return in_thread(_take, live, matcher, executor, course, retries)
+        return executor.submit(_analyse, matcher, live, course, pad)
+    return in_thread(_take, live, matcher, executor, course, retries, pad)
 
 
-def _take(source: LiveSource, matcher: FaceMatcher, executor: Executor, course: Course, retries: Retries) -> LiveFace:
+def _take(
+    source: LiveSource,
+    matcher: FaceMatcher,
+    executor: Executor,
+    course: Course,
+    retries: Retries,
+    pad: PassivePad | None,
+) -> LiveFace:
     best, cause = LiveFace(), None
     for number in range(retries.pictures + 1):
         attempt = Attempt(number=number, left=retries.pictures - number, cause=cause, advice=best.advice)
@@ -129,7 +146,7 @@ def _take(source: LiveSource, matcher: FaceMatcher, executor: Executor, course: 
         course.check()
         picture = read_live(taken)
         try:
-            found = course.wait(executor.submit(_analyse, matcher, picture, course))
+            found = course.wait(executor.submit(_analyse, matcher, picture, course, pad))
         except ImageError as error:  # a frame that the camera broke off; the next one may be whole
             found = LiveFace(problem=error)
         best, cause = best.or_better(found), RetryCause.POOR_PICTURE
@@ -140,7 +157,7 @@ def _take(source: LiveSource, matcher: FaceMatcher, executor: Executor, course: 
     return best
 
 
-def _analyse(matcher: FaceMatcher, picture: bytes | Image, course: Course) -> LiveFace:
+def _analyse(matcher: FaceMatcher, picture: bytes | Image, course: Course, pad: PassivePad | None) -> LiveFace:
     """Raises ImageError: the picture cannot be decoded."""
     from idverify.biometric.codecs import encode_png
     from idverify.biometric.face.quality import CaptureKind
@@ -149,6 +166,8 @@ def _analyse(matcher: FaceMatcher, picture: bytes | Image, course: Course) -> Li
         image = decoded(picture)
         encoded = picture if isinstance(picture, bytes) else encode_png(image)
         try:
-            return LiveFace(picture=encoded, sample=matcher.analyse(image, kind=CaptureKind.LIVE))
+            sample = matcher.analyse(image, kind=CaptureKind.LIVE)
+            score = pad.score(image, sample.face) if pad is not None else None
+            return LiveFace(picture=encoded, sample=sample, pad=score)
         except BiometricError as error:
             return LiveFace(picture=encoded, problem=error)

@@ -19,6 +19,7 @@ from idverify.transaction import Course, Retries, Stage
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
+    from idverify.biometric.face.pad import PadScore, PassivePad
     from idverify.biometric.finger.engine import FingerMatcher
     from idverify.biometric.finger.extract import FingerSample
     from idverify.biometric.image import Image
@@ -57,6 +58,13 @@ def new_face_matcher() -> FaceMatcher:
     return FaceMatcher()
 
 
+def new_pad() -> PassivePad:
+    """The default presentation attack detection; nothing is loaded before its first picture."""
+    from idverify.biometric.face.pad import PassivePad
+
+    return PassivePad()
+
+
 def new_finger_matcher() -> FingerMatcher:
     """The default finger matcher; nothing is loaded before its first picture."""
     from idverify.biometric.finger.engine import FingerMatcher
@@ -70,10 +78,11 @@ class FaceMatching:
     Args:
         matcher: None where no face is compared.
         live: the live picture, encoded or as an RGB array, or what takes one; None where there is none.
-        policy: gives the false match rate.
+        policy: gives the false match rate, and says whether presentation attack detection must have run.
         executor: makes the templates.
         course: the transaction.
         retries: how often to ask for another picture.
+        pad: presentation attack detection; the default one where None and the policy does not accept without it.
 
     Raises:
         ConfigurationError: the policy's rate lies outside the matcher's calibration table.
@@ -88,7 +97,10 @@ class FaceMatching:
         *,
         course: Course,
         retries: Retries,
+        pad: PassivePad | None = None,
     ) -> None:
+        self._pad = pad if pad is not None else new_pad() if policy.needs(CheckId.FACE_PAD) else None
+        self._live_share = policy.face_pad
         self._matcher, self._executor, self._limit, self._course = matcher, executor, policy.face_fmr, course
         self._live: Future[LiveFace] | None = None
         self._reference: Future[FaceSample] | None = None
@@ -101,7 +113,7 @@ class FaceMatching:
         if matcher is not None and live is not None:
             if self._limit is not None and matcher.calibration is not None:
                 self._threshold = matcher.threshold(self._limit)
-            self._live = acquire(live, matcher, executor, course, retries)
+            self._live = acquire(live, matcher, executor, course, retries, pad=self._pad)
 
     @property
     def asked(self) -> bool:
@@ -126,7 +138,7 @@ class FaceMatching:
                 future.cancel()
 
     def compare(self) -> tuple[list[CheckResult], list[MatchScore]]:
-        """The checks ``face.quality`` and ``face.match``, and the score; waits for the templates.
+        """The checks ``face.quality``, ``face.pad`` and ``face.match``, and the score; waits for the templates.
 
         Raises:
             ImageError: the live picture cannot be decoded.
@@ -150,6 +162,8 @@ class FaceMatching:
             reason = Reason.NO_FACE if isinstance(found.problem, NoFaceError) else Reason.POOR_QUALITY
             return [_result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, reason, "live")], []
         checks = [self._quality(live)]
+        if self._pad is not None:
+            checks.append(_liveness(found.pad, self._live_share))
         if self._reference is None:
             return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG2")], []
         try:
@@ -281,6 +295,20 @@ class FingerMatching:
 
 
 _POOR_FINGER = 20  # FingerQuality: below 20 try again
+
+
+def _liveness(pad: PadScore | None, limit: float) -> CheckResult:
+    from idverify.biometric.face.pad import LIMITS, SMALLEST_FACE
+
+    if pad is None:
+        return _result(CheckId.FACE_PAD, CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")
+    evidence = {"score": f"{pad.live:.6f}", "model": pad.model, "limits": LIMITS}
+    if pad.face < SMALLEST_FACE:
+        return _result(CheckId.FACE_PAD, CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live", evidence)
+    live = pad.live >= limit
+    status = CheckStatus.SUCCESSFUL if live else CheckStatus.FAILED
+    reason = Reason.ABOVE_THRESHOLD if live else Reason.BELOW_THRESHOLD
+    return _result(CheckId.FACE_PAD, status, reason, "live", evidence)
 
 
 def _judged(check: CheckId, fmr: float | None, limit: float | None) -> CheckResult:

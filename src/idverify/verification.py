@@ -41,6 +41,7 @@ from idverify.visit import CardVisit, Passwords, PasswordSource
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher
+    from idverify.biometric.face.pad import PassivePad
     from idverify.biometric.finger.engine import FingerMatcher
     from idverify.biometric.image import Image
     from idverify.chip.access.terminal_auth import TerminalCredentials
@@ -134,6 +135,7 @@ class TransactionOptions(TypedDict, total=False):
     at: datetime | None
     options: ReadOptions | None
     matcher: FaceMatcher | None
+    pad: PassivePad | None
     finger: LivePicture | Sequence[LivePicture] | None
     finger_dpi: float
     finger_matcher: FingerMatcher | None
@@ -163,6 +165,7 @@ def verify(
     at: datetime | None = None,
     options: ReadOptions | None = None,
     matcher: FaceMatcher | None = None,
+    pad: PassivePad | None = None,
     finger: LivePicture | Sequence[LivePicture] | None = None,
     finger_dpi: float = 500.0,
     finger_matcher: FingerMatcher | None = None,
@@ -198,6 +201,8 @@ def verify(
         at: inspection time, time zone aware; now where None.
         options: limits and choices of reading.
         matcher: a face matcher to share between transactions; one is made where None.
+        pad: presentation attack detection, which then runs whatever the policy says; where None, the default one runs
+            if the policy does not accept without ``face.pad``.
         finger: a live fingerprint, or several tries of one finger: pictures as ``live``.
         finger_dpi: resolution of the live fingerprints.
         finger_matcher: a finger matcher to share; one is made where None and a finger is given.
@@ -249,7 +254,7 @@ def verify(
         if executor is None:
             ending.callback(pool.shutdown, wait=False, cancel_futures=True)
         ending.callback(course.end)
-        face = FaceMatching(matcher, picture, chosen, pool, course=course, retries=tries)
+        face = FaceMatching(matcher, picture, chosen, pool, course=course, retries=tries, pad=pad)
         ending.callback(face.abandon)
         fingers = FingerMatching(finger_matcher, prints, chosen, pool, course=course, dpi=finger_dpi)
         ending.callback(fingers.abandon)

@@ -27,6 +27,9 @@ LIMITS = (
 )
 """What must be said wherever a score is shown."""
 
+SMALLEST_FACE = 80
+"""Width of a face in pixels below which the network was not tried: a score of such a face settles nothing."""
+
 _AROUND = 2.7
 _LIVE = 0
 
@@ -38,7 +41,7 @@ class PadScore:
     Attributes:
         live: share for a live person, 0 … 1.
         model: identity of the model, ``id@version``.
-        face: width of the face in pixels; below 80 the score means little.
+        face: width of the face in pixels; below :data:`SMALLEST_FACE` the score means little.
     """
 
     live: float
