@@ -38,9 +38,14 @@ UNITS: Final = {
     "LDS_K": "EF.ATR/INFO",
 }
 
+_WHERE: Final = (
+    "the title alone does not say which reaction is required; the reader looks where DG14 says, by either identifier, "
+    "names the file as absent, and goes on with the authority that it knows (`tests/unit/chip/test_authorising.py`)"
+)
+
 NOT_COVERED: Final[dict[str, str]] = {
-    "ISO7816_E_22": "the reader takes EF.CVCA under its standard identifier, whatever DG14 names, and goes on",
-    "ISO7816_E_23": "the reader takes EF.CVCA under its standard identifier, whatever DG14 names, and goes on",
+    "ISO7816_E_22": _WHERE,
+    "ISO7816_E_23": _WHERE,
     "ISO7816_G_38": "the title alone does not say which SecurityInfo is missing, nor which reaction is required",
     "LDS_B_11": "of the data page only document number and dates are known here, where the MRZ opens the chip; no name",
     "LDS_C_12": "the title alone does not say which type is meant, nor which reaction is required",

@@ -14,7 +14,7 @@ from idverify.chip.metering import Meter
 from idverify.chip.opening import Opened
 from idverify.chip.reading import READ_ORDER, FileStats, Phase, Progress, ReadOptions
 from idverify.chip.recovering import OpenCard
-from idverify.chip.signed_list import complete, listed_groups, security_object
+from idverify.chip.signed_list import complete, cvca_address, listed_groups, security_object
 from idverify.errors import (
     ConfigurationError,
     FileNotFoundOnCardError,
@@ -177,7 +177,8 @@ class Collector:
             return b""
 
     def _read_partial(self, file: FileId) -> PartialFile:
-        partial = PartialFile(file)
+        elsewhere = cvca_address(self.files.get(FileId.DG14)) if file is FileId.CVCA else None
+        partial = PartialFile(file, address=elsewhere)
         refused_bare = 0
 
         def on_bytes(done: PartialFile) -> None:

@@ -1,4 +1,4 @@
-"""What EF.COM and EF.SOD say about the other files, before anything of it is authenticated."""
+"""What EF.COM, EF.SOD and DG14 say about the other files, before anything of it is authenticated."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from collections.abc import Callable
 from typing import Final
 
 from idverify.chip.lds.com import EfCom
-from idverify.chip.lds.files import FileId
+from idverify.chip.lds.dg14 import DG14
+from idverify.chip.lds.files import FileAddress, FileId
 from idverify.chip.lds.sod import EfSod, SecurityObject
 from idverify.chip.pki.cms import SignedData
 from idverify.errors import MalformedDataError, UnsupportedAlgorithmError
 
 _MAX_UNDERSTATED: Final = 8
+_OTHERS: Final = tuple(f for f in FileId if f.in_application and f is not FileId.CVCA)
+_OTHER_PLACES: Final = frozenset(f.fid for f in _OTHERS)
+_OTHER_SHORT: Final = frozenset(f.sfi for f in _OTHERS)
 _USUAL: Final = frozenset({FileId.DG1, FileId.DG2, FileId.DG14, FileId.DG15})
 
 
@@ -35,6 +39,26 @@ def listed_groups(com: bytes | None, signed: SecurityObject | None) -> frozenset
     if signed is not None:
         found.update(FileId.data_group(n) for n in signed.hashes)
     return frozenset(found) or _USUAL
+
+
+def cvca_address(dg14: bytes | None) -> FileAddress | None:
+    """Where DG14 says that EF.CVCA is, if not where the standard has it (BSI TR-03110-3 §A.1.1.3: efCVCA).
+
+    Returns:
+        None where it does not say, or names a place that belongs to another file.
+    """
+    if dg14 is None:
+        return None
+    try:
+        infos = DG14.parse(dg14).security_infos.terminal_authentication
+    except MalformedDataError:
+        return None
+    for info in infos:
+        if info.version == 1 and info.cvca_fid is not None and info.cvca_fid not in _OTHER_PLACES:
+            sfi = info.cvca_sfi if info.cvca_sfi in range(1, 31) else None
+            named = FileAddress(info.cvca_fid, None if sfi in _OTHER_SHORT else sfi)
+            return None if named == FileId.CVCA.address else named
+    return None
 
 
 def complete(content: bytes, number: int, signed: SecurityObject | None, beyond: Callable[[int], bytes]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
 from idverify.chip.access.terminal_auth import TerminalCredentials
@@ -75,7 +76,15 @@ class TerminalRights:
         if result.accepted:
             self._card.renew = lambda: self._authorise(authoriser)
             self._files.allow_again()
-        return result
+        return self._with_trust_file(result)
+
+    def _with_trust_file(self, result: TerminalResult) -> TerminalResult:
+        """Say why EF.CVCA, which names the chip's trust points, could not be read."""
+        why = self._files.unreadable.get(FileId.CVCA)
+        if why is None:
+            return result
+        evidence = {**result.check.evidence, "ef_cvca": why.value}
+        return replace(result, check=replace(result.check, evidence=evidence))
 
     def _authoriser(self) -> Authoriser | GeneralAuthenticator:
         opened = self._card.opened
@@ -88,7 +97,9 @@ class TerminalRights:
                 switch=lambda result: self._card.switch(result.secure_messaging if result.proven else None),
                 groups=self._files.listed_groups(),
             )
-        self._files.attempt(FileId.DG14)
+        if FileId.DG14 not in self._files.files:
+            self._files.attempt(FileId.DG14)
+            self._files.unreadable.pop(FileId.CVCA, None)  # DG14 says where it is
         self._files.attempt(FileId.CVCA)
         return Authoriser(credentials=self._credentials, on=self._on, rng=self._rng)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from idverify._tlv import encode as tlv
-from idverify.chip.lds.files import FileId
+from idverify.chip.lds.files import FileAddress, FileId
 from idverify.emulator._apdu import (
     SW_END_OF_FILE,
     SW_NO_FILE_SELECTED,
@@ -75,10 +75,10 @@ class ChipFiles:
             raise Refusal(SW_NOT_FOUND)
         if len(command.data) != 2:
             raise Refusal(SW_WRONG_DATA if command.p1 == 0x08 else SW_WRONG_LENGTH)
-        file = self._find(lambda f: f.fid == int.from_bytes(command.data, "big"))
+        file = self._find(lambda f: self._place(f).fid == int.from_bytes(command.data, "big"))
         self._current = file
         size = len(self.image.files[file])
-        body = tlv(0x80, min(size, 0xFFFF).to_bytes(2, "big")) + tlv(0x83, file.fid.to_bytes(2, "big"))
+        body = tlv(0x80, min(size, 0xFFFF).to_bytes(2, "big")) + tlv(0x83, self._place(file).fid.to_bytes(2, "big"))
         return self._control_information(command, tlv(0x62, body))
 
     def _select_application(self, command: Command) -> Answer:
@@ -118,6 +118,11 @@ class ChipFiles:
             raise Refusal(SW_SECURITY)
         return file
 
+    def _place(self, file: FileId) -> FileAddress:
+        """Where this chip keeps a file."""
+        elsewhere = self.quirks.cvca_at if file is FileId.CVCA else None
+        return elsewhere or file.address
+
     @property
     def unprotected(self) -> bool:
         """A chip without access control (ICAO 9303-11 §4.2: allowed once, and still met)."""
@@ -131,7 +136,7 @@ class ChipFiles:
             if command.p1 & 0x60 or not self.quirks.sfi_reading:
                 raise Refusal(SW_WRONG_P1P2)
             sfi = command.p1 & 0x1F
-            self._current = self._find(lambda f: f.sfi == sfi)
+            self._current = self._find(lambda f: self._place(f).sfi == sfi)
             offset = command.p2
         else:
             offset = command.p1p2
@@ -146,7 +151,7 @@ class ChipFiles:
             raise Refusal(SW_WRONG_DATA)
         if command.p1p2:
             short = command.p1p2 <= 0x1F
-            self._current = self._find(lambda f: command.p1p2 == (f.sfi if short else f.fid))
+            self._current = self._find(lambda f: command.p1p2 == (self._place(f).sfi if short else self._place(f).fid))
         inner = min(command.le, room)
         inner -= 2 if inner < 0x82 else 3 if inner < 0x103 else 4
         data, sw = self._slice(command, int.from_bytes(found[0x54], "big"), max(inner, 0))

@@ -391,11 +391,17 @@ class _Maker:
         return tlv(0x6D, _der.sequence(items))
 
     def _access_infos(self, image: CardImage) -> list[SecurityInfo]:
-        infos: list[SecurityInfo] = [TerminalAuthenticationInfo(version=self.profile.ta)] if self.profile.ta else []
+        infos: list[SecurityInfo] = [self._terminal_info()] if self.profile.ta else []
         if self.quirks.ca_info:
             infos += [ChipAuthenticationInfo(k.protocol, k.version, k.key_id) for k in image.chip_auth]
             infos += [_ca_parameters(k) for k in image.chip_auth if k.version >= 2]
         return [*infos, *(PaceInfo(o.protocol, 2, o.parameter_id) for o in image.pace)]
+
+    def _terminal_info(self) -> TerminalAuthenticationInfo:
+        named = self.quirks.cvca_named or self.quirks.cvca_at
+        if named is None or self.profile.ta != 1:
+            return TerminalAuthenticationInfo(version=self.profile.ta)
+        return TerminalAuthenticationInfo(version=1, cvca_fid=named.fid, cvca_sfi=named.sfi)
 
     def card_security_infos(self, image: CardImage) -> bytes:
         """SecurityInfos of EF.CardSecurity: all of them, with the public keys."""

@@ -44,7 +44,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from idverify.chip.lds.files import FileId
+from idverify.chip.lds.files import FileAddress, FileId
 from idverify.emulator.signed_data import STANDARD, CmsQuirks
 
 
@@ -100,6 +100,8 @@ class Quirks:
         dg13_form: DG13 as most sources have it, with the outer SEQUENCE alone, or with identifiers of another state.
         dg14_trailing: bytes after the SET of DG14, inside tag 6E.
         dg14_long_lengths: DG14 with lengths longer than DER allows.
+        cvca_at: where the chip keeps EF.CVCA, instead of 011C.
+        cvca_named: where DG14 says that it is, instead of ``cvca_at``.
         card_access_trailing: bytes after the SET of EF.CardAccess.
         padding: zero bytes after the end of every data group file (not hashed).
         replace: whole files to store instead, after the SOD was made.
@@ -153,6 +155,8 @@ class Quirks:
     dg13_form: Literal["standard", "bare", "foreign"] = "standard"
     dg14_trailing: bytes = b""
     dg14_long_lengths: bool = False
+    cvca_at: FileAddress | None = None
+    cvca_named: FileAddress | None = None
     card_access_trailing: bytes = b""
     padding: int = 0
     replace: Mapping[FileId, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)

@@ -13,7 +13,7 @@ from idverify.chip.access.password import AccessPassword
 from idverify.chip.access.terminal_auth import TerminalCredentials, verify_terminal_auth
 from idverify.chip.access.terminal_key import InMemoryTerminalKey
 from idverify.chip.iso7816.limits import LimitMemory
-from idverify.chip.lds.files import FileId
+from idverify.chip.lds.files import FileAddress, FileId
 from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.cvc import CvCertificate
 from idverify.chip.pki.passive_auth import verify_document
@@ -25,6 +25,7 @@ from idverify.emulator import (
     Card,
     Fault,
     FaultKind,
+    Quirks,
     TestCvPki,
     citizen_card,
     copied_card,
@@ -110,6 +111,65 @@ def test_a_terminal_of_another_authority_is_not_accepted() -> None:
     assert result.check.evidence["sw"]
     session.read_all()
     assert session.unreadable[FileId.DG3] is Reason.ACCESS_REFUSED
+
+
+# Where EF.CVCA is (BSI TR-03110-3 §A.1.1.3: DG14 names it, if it is not where the standard has it)
+
+
+def with_trust_file(**quirks: FileAddress) -> Card:
+    return personalise("passport-eac-bac", seed="cvca", cv_pki=authority(), quirks=Quirks(**quirks))
+
+
+@pytest.mark.parametrize(
+    "quirks",
+    [
+        {"cvca_at": FileAddress(0x0120, 0x15)},
+        {"cvca_at": FileAddress(0x0120)},
+        {"cvca_at": FileAddress(0x0120, 0x15), "cvca_named": FileAddress(0x0120, 0x16)},
+        {"cvca_at": FileAddress(0x0120, 0x15), "cvca_named": FileAddress(0x0121, 0x15)},
+    ],
+    ids=["both names", "no short one", "short one wrong", "long one wrong"],
+)
+@pytest.mark.parametrize("sfi_reading", [True, False])
+def test_the_trust_file_is_read_where_dg14_says(quirks: dict[str, FileAddress], sfi_reading: bool) -> None:
+    findable = quirks.get("cvca_named", quirks["cvca_at"]).fid == quirks["cvca_at"].fid or sfi_reading
+    card = with_quirks(with_trust_file(**quirks).image, sfi_reading=sfi_reading)
+    session = opened(Card(card))
+    session.read_all()
+    result = session.authenticate_terminal(credentials(authority()))
+    assert (FileId.CVCA in session.files) is findable
+    assert result.accepted
+    if findable:
+        assert session.files[FileId.CVCA] == authority().ef_cvca()
+        assert "ef_cvca" not in result.check.evidence
+
+
+@pytest.mark.parametrize("at", [FileAddress(0x0120, 0x15), FileAddress(0x0120)])
+def test_the_trust_file_is_found_again_when_the_card_moves_while_it_is_read(at: FileAddress) -> None:
+    card = with_trust_file(cvca_at=at)
+    session = opened(card)
+    session.read_all()
+    card.faults.append(Fault(FaultKind.REMOVE, card.apdu_count))
+    assert session.authenticate_terminal(credentials(authority())).accepted
+    assert session.files[FileId.CVCA] == authority().ef_cvca()
+
+
+def test_a_trust_file_that_is_not_where_dg14_says_is_named_and_not_looked_for_elsewhere() -> None:
+    card = with_trust_file(cvca_at=FileAddress(0x011C, 0x1C), cvca_named=FileAddress(0x0120, 0x15))
+    session = opened(card)
+    result = session.authenticate_terminal(credentials(authority()))
+    assert session.unreadable[FileId.CVCA] is Reason.FILE_ABSENT
+    assert result.check.evidence["ef_cvca"] == "file-absent"
+    assert result.accepted  # what the terminal knows of its own authority will do
+
+
+@pytest.mark.parametrize("place", [FileAddress(0x0103, 0x15), FileAddress(0x0120, 0x1D)])
+def test_a_trust_file_is_never_looked_for_in_the_place_of_another_file(place: FileAddress) -> None:
+    card = with_trust_file(cvca_at=FileAddress(0x011C, 0x1C), cvca_named=place)
+    session = opened(card)
+    session.read_all()
+    session.authenticate_terminal(credentials(authority()))
+    assert session.files.get(FileId.CVCA) in (None, authority().ef_cvca())
 
 
 def test_rights_are_renewed_when_the_card_moves() -> None:

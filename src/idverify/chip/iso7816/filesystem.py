@@ -11,7 +11,7 @@ from idverify.chip.iso7816 import status
 from idverify.chip.iso7816.apdu import MAX_EXTENDED, MAX_SHORT_LE, CardChannel, CommandAPDU, ResponseAPDU
 from idverify.chip.iso7816.channel import FileChannel
 from idverify.chip.iso7816.limits import CardLimits
-from idverify.chip.lds.files import FileId
+from idverify.chip.lds.files import FileAddress, FileId
 from idverify.errors import (
     ApplicationNotFoundError,
     CardLockedError,
@@ -70,13 +70,18 @@ def select_master_file(channel: CardChannel) -> int:
     return channel.send(CommandAPDU(0x00, _SELECT, 0x00, 0x0C, MASTER_FILE.to_bytes(2, "big"))).sw
 
 
-def select_file(channel: CardChannel, file: FileId) -> None:
+def select_file(channel: CardChannel, file: FileId, fid: int | None = None) -> None:
     """SELECT an elementary file of the current directory by its identifier (ICAO 9303-10 §3.6.1.2).
+
+    Args:
+        channel: the card.
+        file: which one.
+        fid: the identifier that this chip has it under, where it is not the standard's.
 
     Raises:
         FileNotFoundOnCardError, SecurityStatusError, StatusWordError
     """
-    sw = channel.send(CommandAPDU(0x00, _SELECT, 0x02, 0x0C, file.fid.to_bytes(2, "big"))).sw
+    sw = channel.send(CommandAPDU(0x00, _SELECT, 0x02, 0x0C, (file.fid if fid is None else fid).to_bytes(2, "big"))).sw
     if sw != status.OK and sw >> 8 not in (0x61, 0x62):
         raise status.status_error(sw, command=f"SELECT {file.label}")
 
@@ -90,12 +95,19 @@ class PartialFile:
         data: the bytes from offset 0.
         total: bytes of the whole file as its first header says, or None while not known or without such a header.
         ended_early: the card's file ended before ``total`` bytes.
+        address: where the chip has it, if not where the standard says.
     """
 
     file: FileId
     data: bytearray = field(default_factory=bytearray, repr=False)
     total: int | None = None
     ended_early: bool = False
+    address: FileAddress | None = None
+
+    @property
+    def place(self) -> FileAddress:
+        """Where to read it."""
+        return self.address or self.file.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +182,7 @@ class FileReader:
         partial = PartialFile(file) if partial is None else partial
         try:
             if partial.data:
-                self._reselect(file)
+                self._reselect(partial)
                 ended = False
             else:
                 ended = self._start(partial, by_fid)
@@ -193,12 +205,13 @@ class FileReader:
     # ---- the first block ----------------------------------------------------------------------------------------
 
     def _start(self, partial: PartialFile, by_fid: bool) -> bool:
-        file = partial.file
-        by_sfi = not by_fid and file.sfi is not None and (not file.in_application or self._limits.sfi is not False)
+        file, place = partial.file, partial.place
+        by_sfi = not by_fid and place.sfi is not None and (not file.in_application or self._limits.sfi is not False)
         if by_sfi:
-            block = self._first(file, 0x80 | (file.sfi or 0), 0)
+            block = self._first(file, 0x80 | (place.sfi or 0), 0)
             if file.in_application:
-                refused = block.sw in _SFI_REFUSED and not self._limits.sfi
+                elsewhere = partial.address is not None and block.sw == status.NOT_FOUND  # its two names may differ
+                refused = elsewhere or (block.sw in _SFI_REFUSED and not self._limits.sfi)
             else:
                 refused = block.sw not in (status.OK, status.END_OF_FILE)
             if refused:
@@ -206,9 +219,9 @@ class FileReader:
             elif file.in_application and block.sw in (status.OK, status.END_OF_FILE):
                 self._limits.sfi = True
         if not by_sfi:
-            select_file(self._channel, file)
+            select_file(self._channel, file, place.fid)
             block = self._first(file, 0, 0)
-            if file.in_application and file.sfi is not None and block.data and not by_fid:
+            if file.in_application and place.sfi is not None and block.data and not by_fid and not self._limits.sfi:
                 self._limits.sfi = False
         if block.sw == status.WRONG_OFFSET:
             block = _Block(b"", status.END_OF_FILE, block.asked)
@@ -255,13 +268,14 @@ class FileReader:
 
     # ---- the others ---------------------------------------------------------------------------------------------
 
-    def _reselect(self, file: FileId) -> None:
+    def _reselect(self, partial: PartialFile) -> None:
         """Make the file current again."""
-        if file.sfi is not None and (not file.in_application or self._limits.sfi is not False):
-            block = self._command(0x80 | file.sfi, 0, 1)
+        file, place = partial.file, partial.place
+        if place.sfi is not None and (not file.in_application or self._limits.sfi is not False):
+            block = self._command(0x80 | place.sfi, 0, 1)
             if block.data:
                 return
-        select_file(self._channel, file)
+        select_file(self._channel, file, place.fid)
 
     def _rest(self, partial: PartialFile, ended: bool) -> None:
         while not ended and (partial.total is None or len(partial.data) < partial.total):

@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FileAddress:
+    """Where a chip keeps a file.
+
+    Attributes:
+        fid: file identifier, two bytes as an integer.
+        sfi: short EF identifier 1 … 30, or None.
+    """
+
+    fid: int
+    sfi: int | None = None
 
 
 class FileId(enum.Enum):
@@ -52,6 +66,11 @@ class FileId(enum.Enum):
         self.sfi = sfi
         self.tag = tag
         self.in_application = in_application
+
+    @property
+    def address(self) -> FileAddress:
+        """Where the standard has it."""
+        return FileAddress(self.fid, self.sfi)
 
     @property
     def number(self) -> int | None:
