@@ -83,6 +83,7 @@ class Reason(enum.StrEnum):
     DOCUMENT_TYPE = "document-type"
     NOT_YET_VALID = "not-yet-valid"
     EXPIRED = "expired"
+    PRIVATE_KEY_USAGE = "private-key-usage"
     REVOKED = "revoked"
     NO_CRL = "no-crl"
     CRL_STALE = "crl-stale"

@@ -134,6 +134,8 @@ class CertificateSpec:
         true_byte: the byte written for BOOLEAN TRUE; 01 is BER, not DER.
         explicit_parameters: spell out the curve of an EC key.
         strings: string type of both names.
+        private_key_usage: from when to when the private key may be used, or None.
+        more_extensions: (dotted identifier, critical, encoding) of any others.
     """
 
     subject: Name
@@ -152,6 +154,8 @@ class CertificateSpec:
     true_byte: int = 0xFF
     explicit_parameters: bool = False
     strings: StringType = "utf8"
+    private_key_usage: Validity | None = None
+    more_extensions: tuple[tuple[str, bool, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +275,10 @@ def _extensions(spec: CertificateSpec, key: PrivateKey) -> list[bytes]:
         path = _der.integer(spec.path_length) if spec.path_length is not None else b""
         value = _der.sequence(flag, path)
         out.append(_extension(Extension.BASIC_CONSTRAINTS, value, critical=True, true=spec.true_byte))
+    if spec.private_key_usage is not None:  # always GeneralizedTime (RFC 3280 §4.2.1.4)
+        times = (spec.private_key_usage.not_before, spec.private_key_usage.not_after)
+        encoded = (_der.implicit(i, f"{t:%Y%m%d%H%M%SZ}".encode()) for i, t in enumerate(times))
+        out.append(_extension(Extension.PRIVATE_KEY_USAGE_PERIOD, _der.sequence(*encoded)))
     if spec.locality:
         locality = _der.sequence(
             _der.set_of(_der.sequence(_der.oid(NameAttribute.LOCALITY), _der.printable(spec.locality)))
@@ -286,4 +294,7 @@ def _extensions(spec: CertificateSpec, key: PrivateKey) -> list[bytes]:
     if spec.crl_url:
         point = _der.sequence(_der.explicit(0, _der.explicit(0, _der.ia5(spec.crl_url, 0x86))))
         out.append(_extension(Extension.CRL_DISTRIBUTION_POINTS, _der.sequence(point)))
+    out += [
+        _extension(oid, value, critical=critical, true=spec.true_byte) for oid, critical, value in spec.more_extensions
+    ]
     return out

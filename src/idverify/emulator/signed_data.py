@@ -36,6 +36,7 @@ class CmsQuirks:
         strip_leading_zero: leave that zero byte away.
         signing_time: write this signing time, or none.
         version: SignedData version; 3 where None.
+        more_certificates: further certificates to put in.
     """
 
     indefinite_length: bool = False
@@ -52,6 +53,7 @@ class CmsQuirks:
     strip_leading_zero: bool = False
     signing_time: datetime | None = None
     version: int | None = None
+    more_certificates: tuple[bytes, ...] = ()
 
 
 STANDARD: Final = CmsQuirks()
@@ -97,7 +99,7 @@ def signed_data(
         signature_algorithm,
         _der.octets(signature),
     )
-    certificates = (signer.der if quirks.certificates else b"", *more_certificates)
+    certificates = (signer.der if quirks.certificates else b"", *more_certificates, *quirks.more_certificates)
     return _assemble(kind, content, quirks, algorithm, b"".join(sorted(certificates)), info)
 
 

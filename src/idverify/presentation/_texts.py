@@ -292,6 +292,10 @@ REASONS: Mapping[Reason, Text] = {
     Reason.FIELDS_DIFFER: Text("Thông tin giữa các tệp không khớp.", "The details in the files do not agree."),
     Reason.FIELDS_MISSING: Text("Thiếu thông tin để đối chiếu.", "Details are missing that could be compared."),
     Reason.CHECK_DIGIT: Text("Số kiểm tra sai.", "A check digit is wrong."),
+    Reason.PRIVATE_KEY_USAGE: Text(
+        "Thẻ được ký ngoài thời gian cho phép dùng khóa ký.",
+        "It was signed outside the time in which the signer's private key may be used.",
+    ),
     Reason.ABOVE_THRESHOLD: Text("Độ giống đạt ngưỡng.", "The similarity reaches the threshold."),
     Reason.BELOW_THRESHOLD: Text("Độ giống dưới ngưỡng.", "The similarity is below the threshold."),
     Reason.NO_PORTRAIT: Text("Không có ảnh trong chip.", "There is no portrait in the chip."),

@@ -220,6 +220,24 @@ class Certificate:
         return frozenset(oid for oid, (critical, _) in self._extensions.items() if critical)
 
     @functools.cached_property
+    def unreadable_extensions(self) -> frozenset[str]:
+        """Dotted identifiers of the known extensions whose content cannot be decoded; their properties are None."""
+        read = {
+            Extension.SUBJECT_KEY_IDENTIFIER: self.subject_key_id,
+            Extension.AUTHORITY_KEY_IDENTIFIER: self.authority_key_id,
+            Extension.KEY_USAGE: self.key_usage,
+            Extension.EXTENDED_KEY_USAGE: self.extended_key_usage,
+            Extension.BASIC_CONSTRAINTS: self.basic_constraints,
+            Extension.PRIVATE_KEY_USAGE_PERIOD: self.private_key_usage,
+        }
+        return frozenset(str(oid) for oid, value in read.items() if value is None and str(oid) in self._extensions)
+
+    @property
+    def changes_name(self) -> bool:
+        """Whether it says that the authority took another name (NameChange, ICAO 9303-12 §7.1.1)."""
+        return str(Icao.NAME_CHANGE) in self._extensions
+
+    @functools.cached_property
     def subject_key_id(self) -> bytes | None:
         """Subject key identifier, or None (RFC 5280 §4.2.1.2)."""
         return self._extension(Extension.SUBJECT_KEY_IDENTIFIER, _octets)
@@ -352,7 +370,14 @@ def _constraints(data: bytes) -> BasicConstraints:
 def _usage_period(data: bytes) -> tuple[datetime | None, datetime | None]:
     with _asn1.guard("private key usage period"):
         value = _load(_UsagePeriod, data)
-        return value["not_before"].native, value["not_after"].native
+        return _aware(value["not_before"].native), _aware(value["not_after"].native)
+
+
+def _aware(moment: Any) -> datetime | None:
+    """A time of an extension; one without a time zone is taken as UTC, as RFC 5280 §4.1.2.5.2 asks."""
+    if not isinstance(moment, datetime):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _types(data: bytes) -> frozenset[str]:

@@ -281,7 +281,7 @@ class SignedData:
         try:
             algorithm = SignatureAlgorithm.parse(signer.algorithm, hint=signer.digest)
             key = certificate.public_key
-            verdict = replace(verdict, algorithm=f"{algorithm}, {key}", weak=algorithm.weak or key.weak)
+            verdict = replace(verdict, algorithm=f"{algorithm}, {key}", weak=_weak(signer, algorithm, key))
             messages = self._messages(signer, deviations)
             if messages is None:
                 return replace(verdict, reason=Reason.DIGEST_MISMATCH)
@@ -329,6 +329,10 @@ class SignedData:
             return (stored,)
         ordered = _tlv.encode(0x31, *members)
         return (stored,) if ordered == stored else (stored, ordered)
+
+
+def _weak(signer: SignerInfo, algorithm: SignatureAlgorithm, key: sig.PublicKey) -> bool:
+    return algorithm.weak or key.weak or (signer.attributes is not None and signer.digest in sig.WEAK_HASHES)
 
 
 def _signer_deviations(value: Any, what: str) -> list[Deviation]:

@@ -387,9 +387,12 @@ def _validity(found: path.Path | None, sod: _Sod, at: datetime, options: Passive
         then = path.validity(found.certificates[:1], issued)
         more = {"at": issued.isoformat(), **_period_evidence(found, then)}
         usage = found.signer.private_key_usage
+        status, reason = then.status, then.reason
         if usage is not None and not (usage[0] or issued) <= issued <= (usage[1] or issued):
             more["private-key-usage"] = "outside"
-        results.append(_result(CheckId.DSC_VALIDITY, then.status, then.reason, "issue", **more))
+            if status is CheckStatus.SUCCESSFUL:  # ICAO 9303-12 §7.1.1; the certificate itself was valid: for people
+                status, reason = CheckStatus.UNDETERMINED, Reason.PRIVATE_KEY_USAGE
+        results.append(_result(CheckId.DSC_VALIDITY, status, reason, "issue", **more))
         evidence["valid-at-issue"] = "true" if then.status is CheckStatus.SUCCESSFUL else "false"
     return (_result(CheckId.DSC_VALIDITY, now.status, now.reason, "inspection", **evidence), *results)
 

@@ -66,6 +66,7 @@ class Note(enum.StrEnum):
     NO_KEY_USAGE = "no-key-usage"
     NO_EXTENDED_KEY_USAGE = "no-extended-key-usage"
     COUNTRY_DIFFERS = "country-differs"
+    PATH_LENGTH = "path-length"
     LINK_USED = "link-certificate"
     PINNED = "pinned-signer"
 
@@ -116,6 +117,8 @@ class _Search:
     named: bool = False
     unsupported: bool = False
     not_ca: bool = False
+    critical: bool = False
+    too_long: bool = False
     notes: list[Note] = field(default_factory=list)
 
 
@@ -154,10 +157,16 @@ def build_path(
         return Path(CheckStatus.FAILED, flaw, (signer,))  # a CSCA that signs with its own hand
     if search.unsupported:
         return Path(CheckStatus.NOT_SUPPORTED, Reason.ALGORITHM_UNSUPPORTED, (signer,))
-    reason = Reason.KEY_USAGE if search.not_ca else Reason.CHAIN_INVALID if search.named else Reason.CSCA_NOT_FOUND
+    if search.critical:
+        reason = Reason.CRITICAL_EXTENSION
+    elif search.not_ca:
+        reason = Reason.KEY_USAGE
+    else:
+        reason = Reason.CHAIN_INVALID if search.named or search.too_long else Reason.CSCA_NOT_FOUND
     # BSI TR-03135-1: without an anchor to judge by there is no verdict; with one that does not fit there is.
     status = CheckStatus.UNDETERMINED if reason is Reason.CSCA_NOT_FOUND else CheckStatus.FAILED
-    return Path(status, reason, (signer,), same_name=search.same_name)
+    notes = (Note.PATH_LENGTH,) if search.too_long else ()
+    return Path(status, reason, (signer,), notes=notes, same_name=search.same_name)
 
 
 _Found = tuple[tuple[Certificate, ...], Provenance, tuple[Note, ...]]
@@ -172,6 +181,12 @@ def _ascend(child: Certificate, below: tuple[Certificate, ...], search: _Search)
             continue
         if not may_issue(issuer):
             search.not_ca = True
+            continue
+        if _unhandled(issuer):
+            search.critical = True
+            continue
+        if _too_long(issuer, below, search.trust):
+            search.too_long = True
             continue
         notes = _issuer_notes(child, issuer)
         if candidate.trusted:
@@ -228,6 +243,25 @@ def _families_differ(child: Certificate, issuer: Certificate) -> bool:
         return False
 
 
+def _unhandled(certificate: Certificate) -> bool:
+    """Whether it has a critical extension that is unknown here, or one that cannot be read (RFC 5280 §4.2)."""
+    critical = certificate.critical_extensions
+    return not critical <= _HANDLED or not critical.isdisjoint(certificate.unreadable_extensions)
+
+
+def _too_long(issuer: Certificate, below: Sequence[Certificate], trust: TrustStore) -> bool:
+    """Whether more CAs follow than the issuer's path length allows (RFC 5280 §4.2.1.9).
+
+    Self-issued certificates do not count. ICAO 9303-12 §7.1.1 sets 0 for every CSCA, and a link that changes the name
+    is not self-issued: one that the store holds, or that says NameChange, is a link and no CA of somebody else.
+    """
+    limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
+    if limit is None:
+        return False
+    counted = [c for c in below[1:] if not c.names_itself and not c.changes_name and trust.get(c.fingerprint) is None]
+    return len(counted) > limit
+
+
 def may_issue(certificate: Certificate) -> bool:
     """Whether its extensions allow it to issue certificates.
 
@@ -254,7 +288,7 @@ def _signer_flaw(signer: Certificate, purpose: Purpose) -> Reason | None:
             return Reason.KEY_USAGE
         if wanted is None and not extended.isdisjoint(_EXTENDED_USAGE.values()):
             return Reason.KEY_USAGE  # a list signer signs no documents
-    if not signer.critical_extensions <= _HANDLED:
+    if _unhandled(signer):
         return Reason.CRITICAL_EXTENSION
     return None
 

@@ -65,6 +65,8 @@ GENUINE: dict[CheckId, Result] = {
     ISSUER: (OK, Reason.OK),
 }
 EARLY = Validity(datetime(2010, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC))
+JANUARY = datetime(2024, 1, 1, tzinfo=UTC)
+LOCAL_USAGE = ("2.5.29.16", False, encode(0x30, encode(0x80, b"20240101000000")))
 LATE = Validity(datetime(2030, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC))
 
 
@@ -122,6 +124,14 @@ RENAMED = PKI.issue_csca(3, name=Name("VN", "Another Ministry", "Country Signing
 LINK_NEW = PKI.issue_link(PKI.csca, NEW)
 LINK_OLD = PKI.issue_link(NEW, PKI.csca)
 LINK_RENAMED = PKI.issue_link(PKI.csca, RENAMED)
+LINK_NAMED = PKI.issue_link(PKI.csca, RENAMED, more_extensions=((str(Icao.NAME_CHANGE), False, b"\x05\x00"),))
+SUB_CA = PKI.issue_dsc(
+    50, subject=Name("VN", "Somebody", "CA", "Sub CA"), key_usage=(KEY_CERT_SIGN,), ca=True, document_types=()
+)
+UNDER_SUB_CA = PKI.issue_dsc(51, issuer=SUB_CA)
+UNKNOWN = ("1.3.6.1.4.1.99999.1", True, b"\x05\x00")
+ODD_CSCA = PKI.issue_csca(10, more_extensions=(UNKNOWN,))
+CONSTRAINED = PKI.issue_csca(11, more_extensions=(("2.5.29.30", True, encode(0x30)),))
 UNDER_NEW = PKI.issue_dsc(2, issuer=NEW)
 UNDER_RENAMED = PKI.issue_dsc(3, issuer=RENAMED)
 NOT_A_CA = PKI.issue_csca(4, ca=False, key_usage=(DIGITAL_SIGNATURE,))
@@ -237,6 +247,49 @@ CASES = [
         lambda: document(FOREIGN, signer=FOREIGN.issue_dsc(9, authority_key_id=PKI.csca.key_id)),
         lambda: store(PKI.csca),
         {CHAIN: (FAILED, Reason.CHAIN_INVALID)},
+    ),
+    Case(
+        "a CA below the CSCA that nobody knows",
+        lambda: document(PKI, signer=UNDER_SUB_CA, quirks=CmsQuirks(more_certificates=(SUB_CA.der,))),
+        expected={CHAIN: (FAILED, Reason.CHAIN_INVALID)},
+        notes={Note.PATH_LENGTH},
+    ),
+    Case(
+        "a link that changes the name, brought by the document",
+        lambda: document(PKI, signer=UNDER_RENAMED, quirks=CmsQuirks(more_certificates=(LINK_NAMED.der,))),
+        notes={Note.LINK_USED},
+    ),
+    Case(
+        "a link of the same name, brought by the document",
+        lambda: document(PKI, signer=UNDER_NEW, quirks=CmsQuirks(more_certificates=(LINK_NEW.der,))),
+        notes={Note.LINK_USED},
+    ),
+    Case(
+        "critical extension that nobody knows, in the signer",
+        signed_by(lambda: PKI.issue_dsc(9, more_extensions=(UNKNOWN,))),
+        expected={CHAIN: (FAILED, Reason.CRITICAL_EXTENSION)},
+    ),
+    Case(
+        "extension that nobody knows, not critical",
+        signed_by(lambda: PKI.issue_dsc(9, more_extensions=((UNKNOWN[0], False, UNKNOWN[2]),))),
+    ),
+    Case(
+        "critical extension that nobody knows, in the CSCA",
+        signed_by(lambda: PKI.issue_dsc(9, issuer=ODD_CSCA)),
+        lambda: store(ODD_CSCA),
+        {CHAIN: (FAILED, Reason.CRITICAL_EXTENSION)},
+    ),
+    Case(
+        "name constraints",
+        signed_by(lambda: PKI.issue_dsc(9, issuer=CONSTRAINED)),
+        lambda: store(CONSTRAINED),
+        {CHAIN: (FAILED, Reason.CRITICAL_EXTENSION)},
+    ),
+    Case(
+        "key usage that cannot be read",
+        signed_by(lambda: PKI.issue_dsc(9, key_usage=(), more_extensions=(("2.5.29.15", True, b"\x04\x00"),))),
+        expected={CHAIN: (FAILED, Reason.CRITICAL_EXTENSION)},
+        notes={Note.NO_KEY_USAGE},
     ),
     Case("nothing is trusted", lambda: document(PKI), lambda: store(), CHAIN_LOST),
     Case(
@@ -425,6 +478,32 @@ CASES = [
         "signed before the signer was valid",
         lambda: document(PKI, quirks=CmsQuirks(signing_time=datetime(2019, 1, 1, tzinfo=UTC))),
         expected={VALID: (FAILED, Reason.NOT_YET_VALID)},
+    ),
+    Case(
+        "signed while the private key might be used",
+        lambda: document(
+            PKI,
+            signer=PKI.issue_dsc(9, private_key_usage=Validity(JANUARY, JANUARY + timedelta(days=90))),
+            quirks=CmsQuirks(signing_time=JANUARY + timedelta(days=90)),
+        ),
+    ),
+    Case(
+        "signed after the private key's time",
+        lambda: document(
+            PKI,
+            signer=PKI.issue_dsc(9, private_key_usage=Validity(JANUARY, JANUARY + timedelta(days=90))),
+            quirks=CmsQuirks(signing_time=JANUARY + timedelta(days=91)),
+        ),
+        expected={VALID: (UNDETERMINED, Reason.PRIVATE_KEY_USAGE)},
+    ),
+    Case(
+        "private key's time without time zone",
+        lambda: document(
+            PKI,
+            signer=PKI.issue_dsc(9, more_extensions=(LOCAL_USAGE,)),
+            quirks=CmsQuirks(signing_time=JANUARY - timedelta(days=1)),
+        ),
+        expected={VALID: (UNDETERMINED, Reason.PRIVATE_KEY_USAGE)},
     ),
     Case(
         "issue date given by the caller",
