@@ -243,7 +243,7 @@ class SignedData:
         return cls(version, content_type, content, tuple(certificates), crls, signers, tuple(deviations))
 
     def verify(self, content_types: Collection[str], *, extra: Iterable[Certificate] = ()) -> Verdict:
-        """Verify the first signer that verifies (RFC 5652 §5.4 and §5.6).
+        """The first signer that verifies, or how the first one failed (RFC 5652 §5.4 and §5.6).
 
         Args:
             content_types: the eContentTypes that are meant here.
@@ -252,13 +252,21 @@ class SignedData:
         Returns:
             the verdict; it says nothing about whether the signer is trusted.
         """
+        verdicts = self.verdicts(content_types, extra=extra)
+        return next((v for v in verdicts if v.ok), verdicts[0])
+
+    def verdicts(self, content_types: Collection[str], *, extra: Iterable[Certificate] = ()) -> tuple[Verdict, ...]:
+        """One verdict a signer, in their order; one failed verdict where there is no signer or another content.
+
+        Args:
+            content_types, extra: see :meth:`verify`.
+        """
         if self.content_type not in content_types:
-            return Verdict(CheckStatus.FAILED, Reason.CONTENT_TYPE, deviations=self.deviations)
+            return (Verdict(CheckStatus.FAILED, Reason.CONTENT_TYPE, deviations=self.deviations),)
         if not self.signers:
-            return Verdict(CheckStatus.FAILED, Reason.SIGNER_NOT_FOUND, deviations=self.deviations)
-        verdicts = [self._verify(signer, tuple(extra)) for signer in self.signers]
-        best = next((v for v in verdicts if v.ok), verdicts[0])
-        return replace(best, deviations=(*self.deviations, *best.deviations))
+            return (Verdict(CheckStatus.FAILED, Reason.SIGNER_NOT_FOUND, deviations=self.deviations),)
+        found = [self._verify(signer, tuple(extra)) for signer in self.signers]
+        return tuple(replace(v, deviations=(*self.deviations, *v.deviations)) for v in found)
 
     def _verify(self, signer: SignerInfo, extra: tuple[Certificate, ...]) -> Verdict:
         deviations: list[Deviation] = []

@@ -49,6 +49,7 @@ def parse(data: bytes) -> Iterator[LdifEntry]:
         MalformedDataError: a value longer than :data:`MAX_VALUE_BYTES`, or more than :data:`MAX_ENTRIES` records.
     """
     dn, first, count = "", 0, 0
+    change = operation = ""
     values: list[tuple[str, bytes]] = []
     damaged: list[str] = []
     for number, line in _unfold(data):
@@ -58,7 +59,10 @@ def parse(data: bytes) -> Iterator[LdifEntry]:
                 if count > MAX_ENTRIES:
                     raise MalformedDataError(f"LDIF: more than {MAX_ENTRIES} records")
                 yield LdifEntry(first, dn, tuple(values), tuple(damaged))
-            dn, values, damaged = "", [], []
+            dn, values, damaged, change, operation = "", [], [], "", ""
+            continue
+        if line == b"-" and change == "modify":
+            operation = ""
             continue
         name, colon, rest = line.partition(b":")
         key = name.split(b";")[0].decode("ascii", "replace").strip().lower()
@@ -75,7 +79,11 @@ def parse(data: bytes) -> Iterator[LdifEntry]:
             continue
         if key == "dn" and not dn:
             dn, first = value.decode("utf-8", "replace"), number
-        elif key not in ("version", "changetype"):
+        elif key == "changetype":
+            change = value.decode("ascii", "replace").lower()
+        elif change == "modify" and key in ("add", "replace", "delete") and not operation:
+            operation = key  # RFC 2849: the attribute's name is the value, its values follow up to a line "-"
+        elif key != "version" and change != "delete" and operation != "delete":
             values.append((key, value))
 
 

@@ -174,7 +174,7 @@ def examine(
 def open_security_object(raw: bytes | None, *, trust: TrustStore, at: datetime) -> OpenedSecurityObject:
     """The costly half of passive authentication, which needs EF.SOD alone: its signature, and the signer's path."""
     moment = at if at.tzinfo else at.replace(tzinfo=UTC)
-    sod = _open_sod(raw, trust)
+    sod = _open_sod(raw, trust, moment)
     signer = sod.verdict.signer if sod.verdict else None
     return OpenedSecurityObject(raw, sod, _find_path(signer, sod.signed, trust, moment))
 
@@ -250,7 +250,7 @@ def _card_security(
 # ---- EF.SOD ------------------------------------------------------------------------------------------------------
 
 
-def _open_sod(raw: bytes | None, trust: TrustStore) -> _Sod:
+def _open_sod(raw: bytes | None, trust: TrustStore, at: datetime) -> _Sod:
     if raw is None:
         return _Sod(Reason.SOD_MISSING)
     try:
@@ -264,7 +264,11 @@ def _open_sod(raw: bytes | None, trust: TrustStore) -> _Sod:
             extra += trust.document_signers(signer.issuer, signer.serial_number)
         elif signer.key_id is not None:
             extra += trust.document_signers_by_key(signer.key_id)
-    verdict = signed.verify({Icao.LDS_SECURITY_OBJECT}, extra=extra)
+    verdicts = signed.verdicts({Icao.LDS_SECURITY_OBJECT}, extra=extra)
+    good = [v for v in verdicts if v.ok]
+    verdict = good[0] if good else verdicts[0]
+    if len(good) > 1:  # every one of them signed the same content; one whose path is trusted is enough
+        verdict = next((v for v in good if _trusted(v.signer, signed, trust, at)), verdict)
     sod = _Sod(signed=signed, verdict=verdict, deviations=verdict.deviations)
     if shell.trailing:
         sod.deviations = (*sod.deviations, Deviation.TRAILING_BYTES)
@@ -277,6 +281,11 @@ def _open_sod(raw: bytes | None, trust: TrustStore) -> _Sod:
     except MalformedDataError:
         sod.content_reason = Reason.SOD_MALFORMED
     return sod
+
+
+def _trusted(signer: Certificate | None, signed: SignedData, trust: TrustStore, at: datetime) -> bool:
+    found = _find_path(signer, signed, trust, at)
+    return found is not None and found.ok
 
 
 def _signature(sod: _Sod, options: PassiveAuthOptions, missing: Mapping[FileId, Reason]) -> CheckResult:
