@@ -14,7 +14,6 @@ from idverify import errors
 from idverify._version import __version__
 
 if TYPE_CHECKING:
-    from idverify._health import Health, health
     from idverify._secret import Secret
     from idverify.biometric.face.matcher import FaceMatcher, FaceTemplate
     from idverify.chip.access.password import AccessPassword, PasswordKind
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from idverify.counters import CounterPool
     from idverify.decision import Decision, Outcome, Policy, Requirement
     from idverify.document import Holder
+    from idverify.healthcheck import Health, health
     from idverify.matching import MatchScore
     from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
     from idverify.transaction import Attempt, Event, Retries, RetryCause, Stage, State
@@ -48,7 +48,7 @@ _HOME: Final = {
     "FaceMatcher": "idverify.biometric.face.matcher",
     "FaceTemplate": "idverify.biometric.face.matcher",
     "FileId": "idverify.chip.lds.files",
-    "Health": "idverify._health",
+    "Health": "idverify.healthcheck",
     "Holder": "idverify.document",
     "MatchScore": "idverify.matching",
     "MemoryTransport": "idverify.chip.transport.memory",
@@ -72,7 +72,7 @@ _HOME: Final = {
     "VerificationReport": "idverify.report",
     "VerificationResult": "idverify.verification",
     "averify": "idverify.verification",
-    "health": "idverify._health",
+    "health": "idverify.healthcheck",
     "list_readers": "idverify.chip.transport.pcsc",
     "open_reader": "idverify.chip.transport.pcsc",
     "verify": "idverify.verification",

@@ -28,8 +28,8 @@ def health(
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Exit code 0: everything is right; 4: somebody should look; 1: something does not work."""
-    from idverify._health import HealthStatus
-    from idverify._health import health as look
+    from idverify.healthcheck import HealthStatus
+    from idverify.healthcheck import health as look
 
     store = trust if trust is not None else _trust.default_store()
     found = look(trust=store, trust_list_days=trust_days, readers=readers, models=models)

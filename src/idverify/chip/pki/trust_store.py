@@ -503,9 +503,13 @@ class TrustStoreBuilder:
         return True
 
     def _renews(self, source: int, newer: Provenance) -> bool:
-        """Whether a later list of the same standing names an entry again: then that list says where it comes from."""
+        """Whether a later list of the same standing names an entry again: then that list says where it comes from.
+
+        What comes from no dated list is renewed by being added again, on a later day.
+        """
         known = next(p for p, number in self._sources.items() if number == source)
-        before, now = _instant(known.dated), _instant(newer.dated)
+        listed = known.dated is not None or newer.dated is not None
+        before, now = (_instant(p.dated if listed else p.added) for p in (known, newer))
         same = (known.method, known.anchor) == (newer.method, newer.anchor)
         return same and before is not None and now is not None and now > before
 

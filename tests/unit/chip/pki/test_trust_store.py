@@ -328,3 +328,7 @@ def test_a_store_without_lists_is_as_old_as_its_last_addition() -> None:
     builder.add(CSCAS[1], EntryKind.CSCA, Provenance(added="2026-03-01T00:00:00"))
     builder.add(CSCAS[2], EntryKind.CSCA)
     assert builder.build().dated == datetime.fromisoformat("2026-03-01T00:00:00+00:00")
+    assert not builder.add(CSCAS[0], EntryKind.CSCA, Provenance(added="2026-02-01T00:00:00+00:00"))
+    assert builder.build().dated == datetime.fromisoformat("2026-03-01T00:00:00+00:00")
+    assert not builder.add(CSCAS[0], EntryKind.CSCA, Provenance(added="2026-04-01T00:00:00+00:00"))
+    assert builder.build().dated == datetime.fromisoformat("2026-04-01T00:00:00+00:00")
