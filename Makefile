@@ -43,6 +43,7 @@ test: lint
 bench: setup
 	@mkdir -p out/bench
 	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only --benchmark-json=out/bench/latest.json
+	$(BIN)/idverify bench --counters 1,4,16,64 --kbit 106,424,848 --transactions 2 --out out/bench/counters.json
 
 ratios: setup
 	@mkdir -p out/bench

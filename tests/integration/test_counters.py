@@ -199,3 +199,29 @@ def test_a_timed_card_waits_for_what_is_left() -> None:
     assert 0 < sum(waits) * 1000 <= slow.chip_ms
     with pytest.raises(ConfigurationError):
         CardTiming(kbit_s=115)
+
+
+def test_models_that_fail_to_load_end_their_transactions_and_load_when_they_are_back(tmp_path: Path) -> None:
+    """The shared matcher: every counter hears of the missing file, and none has to be started again afterwards."""
+    from idverify.biometric.models import ModelRegistry, default_manifest
+    from idverify.errors import ModelError
+
+    manifest = tmp_path / "manifest.toml"
+    manifest.write_bytes(default_manifest().read_bytes())
+    for name in ("files", "calibration", "LICENSES"):
+        (tmp_path / name).symlink_to(default_manifest().parent / name)
+    (tmp_path / "files").rename(tmp_path / "gone")
+    shared_matcher = FaceMatcher(ModelRegistry(manifest), threads=1)
+
+    def outcome(shared: CounterPool, number: int) -> str:
+        try:
+            result = shared.verify(MemoryTransport(card().fresh()), password(), counter=str(number), **options())  # type: ignore[arg-type]
+        except ModelError as error:
+            return type(error).__name__
+        return result.decision.outcome.value
+
+    with pool(shared_matcher, limit=4) as shared, ThreadPoolExecutor(4) as counters:
+        assert list(counters.map(lambda n: outcome(shared, n), range(4))) == ["ModelError"] * 4
+        (tmp_path / "gone").rename(tmp_path / "files")
+        assert list(counters.map(lambda n: outcome(shared, n), range(4))) == ["accept"] * 4
+        assert (shared.health.completed, shared.health.failed, shared.health.queued) == (4, 4, 0)

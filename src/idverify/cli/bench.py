@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,6 +50,9 @@ def bench(
     kinds: Annotated[
         str, typer.Option("--fault-kinds", metavar="KIND,…", help="Which faults; all where left out.")
     ] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write every figure there, as JSON.")
+    ] = None,
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Measure transactions a second and their latency with emulated counters."""
@@ -63,12 +67,21 @@ def bench(
         answer |= _timeline(timeline, transactions, rates[0])
     else:
         answer["runs"] = _runs(numbers, transactions, rates)
+    if out is not None:
+        _write(out, answer)
     if as_json:
         _ui.print_json(answer)
     else:
         _show(answer)
     if soak and not answer["soak"]["isolated"]:
         raise typer.Exit(_ui.Exit.FAILURE)
+
+
+def _write(path: Path, answer: Mapping[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(answer, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path.name}: {error.strerror}") from None
 
 
 def _numbers(text: str, option: str, allowed: Sequence[int]) -> list[int]:
