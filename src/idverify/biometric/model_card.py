@@ -50,6 +50,7 @@ class ModelCard:
         output_dim: length of the embedding; 0 where the task has none.
         metric: ``cosine``, or ``none``.
         calibration: identity of the measured score-to-FMR table, or None.
+        record_calibration: the same for comparisons with records of minutiae from elsewhere, or None.
         template: where the five landmarks lie in the crop, ``arcface`` or ``none``.
         crop_scale: how much larger than the template's frame the crop is taken.
         inputs: what the graph must take.
@@ -74,6 +75,7 @@ class ModelCard:
     output_dim: int
     metric: str
     calibration: str | None
+    record_calibration: str | None = None
     template: str = "none"
     crop_scale: float = 1.0
     inputs: tuple[TensorSpec, ...] = ()
@@ -110,7 +112,8 @@ class ModelCard:
             std=reader.triple("std"),
             output_dim=reader.integer("output_dim"),
             metric=reader.choice("metric", frozenset({"cosine", "none"})),
-            calibration=reader.text("calibration", _NAME) if "calibration" in entry else None,
+            calibration=reader.optional_name("calibration"),
+            record_calibration=reader.optional_name("record_calibration"),
             template=reader.choice("template", frozenset({"arcface", "none"})) if "template" in entry else "none",
             crop_scale=reader.number("crop_scale") if "crop_scale" in entry else 1.0,
             inputs=reader.tensors("inputs"),
@@ -136,6 +139,9 @@ class _Reader:
         if not isinstance(value, str) or not value or (pattern and not pattern.fullmatch(value)):
             raise self._fail(key, f"a text of the form {pattern.pattern}" if pattern else "a text")
         return value
+
+    def optional_name(self, key: str) -> str | None:
+        return self.text(key, _NAME) if key in self._entry else None
 
     def choice(self, key: str, words: frozenset[str]) -> str:
         value = self._entry.get(key)

@@ -157,17 +157,22 @@ class ModelRegistry:
                 self._sessions[key] = session
             return session
 
-    def calibration(self, model_id: str) -> CalibrationTable | None:
+    def calibration(self, model_id: str, *, records: bool = False) -> CalibrationTable | None:
         """The measured table of a model; None where its card names none.
+
+        Args:
+            model_id: name of the model.
+            records: the table for comparisons with records of minutiae from elsewhere.
 
         Raises:
             ModelError: the table is missing or malformed, or was measured on another file.
         """
         card = self.card(model_id)
-        if card.calibration is None:
+        name = card.record_calibration if records else card.calibration
+        if name is None:
             return None
-        table = load_table(self._manifest.parent / "calibration" / f"{card.calibration}.json")
-        if (table.id, table.model, table.model_sha256) != (card.calibration, card.identity, card.sha256):
+        table = load_table(self._manifest.parent / "calibration" / f"{name}.json")
+        if (table.id, table.model, table.model_sha256) != (name, card.identity, card.sha256):
             raise ModelError(f"the calibration table {table.id} was measured on another model than {card.identity}")
         return table
 
@@ -179,6 +184,7 @@ class ModelRegistry:
             try:
                 OnnxSession(self.load(card.id), card, providers=CPU, threads=1)
                 self.calibration(card.id)
+                self.calibration(card.id, records=True)
             except ModelError as error:
                 problem = str(error)
             checks.append(ModelCheck(card=card, problem=problem))

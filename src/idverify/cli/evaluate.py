@@ -85,6 +85,9 @@ def finger(
     impostors: Annotated[
         Impostors, typer.Option("--impostors", help="first: first impressions only, as FVC does; all: every pair.")
     ] = Impostors.FIRST,
+    records: Annotated[
+        bool, typer.Option("--records", help="Pictures against the records (NNN_k.iso) beside the other pictures.")
+    ] = False,
     scores: _Scores = None,
     det: _Det = None,
     as_json: _ui.JsonOption = False,
@@ -97,6 +100,7 @@ def finger(
         found = evaluate_fingers(
             folder,
             impostors=impostors.value,
+            records=records,
             scores=scores,
             on_progress=lambda done, total: display.update(f"ảnh · pictures {done}/{total}", done, total),
         )

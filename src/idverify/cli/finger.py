@@ -13,6 +13,7 @@ from idverify.cli import _files, _match, _output, _ui
 if TYPE_CHECKING:
     from idverify.biometric.finger.engine import FingerMatcher
     from idverify.biometric.finger.template import FingerTemplate
+    from idverify.biometric.score import Score
 
 _LARGEST_PICTURE = 64 * 1024 * 1024
 _DPI = Annotated[float, typer.Option("--dpi", min=100, max=2000, help="True resolution of the pictures.")]
@@ -34,20 +35,28 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="finger")
 
 
-def _templates(matcher: FingerMatcher, path: Path, dpi: float) -> tuple[FingerTemplate, ...]:
+def _print(matcher: FingerMatcher, path: Path, dpi: float) -> FingerTemplate | bytes:
+    """The template of a picture, or a record as it is."""
     from idverify.biometric.codecs import decode_image
     from idverify.errors import BiometricError, ConfigurationError, ImageError, MalformedDataError
 
     data = _files.read_capped(path, _LARGEST_PICTURE)
     try:
         if data[:4] == b"FMR\x00":
-            found = matcher.template_of_record(data)
-            if not found:
+            if not matcher.template_of_record(data):
                 raise ConfigurationError("the record has no print")
-            return found
-        return (matcher.template(decode_image(data), dpi=dpi),)
+            return data
+        return matcher.template(decode_image(data), dpi=dpi)
     except (ImageError, MalformedDataError, BiometricError, ConfigurationError) as error:
         raise type(error)(f"{path.name}: {error}") from None
+
+
+def _compared(matcher: FingerMatcher, first: FingerTemplate | bytes, second: FingerTemplate | bytes) -> Score:
+    if isinstance(first, bytes):
+        if isinstance(second, bytes):
+            return matcher.best(matcher.template_of_record(first), matcher.template_of_record(second))
+        first, second = second, first
+    return matcher.compare_record(first, second) if isinstance(second, bytes) else matcher.compare(first, second)
 
 
 @_ui.guarded
@@ -64,11 +73,12 @@ def compare(
     matcher = FingerMatcher()
     with _ui.progress() as display:
         display.update("minutiae")
-        first, second = _templates(matcher, a, dpi), _templates(matcher, b, dpi)
-    score = matcher.best(first, second)
-    table = matcher.calibration
+        first, second = _print(matcher, a, dpi), _print(matcher, b, dpi)
+    score = _compared(matcher, first, second)
+    records = isinstance(first, bytes) or isinstance(second, bytes)
+    table = matcher.record_calibration if records else matcher.calibration
     threshold = table.threshold(fmr) if table is not None and score.fmr is not None else None
-    _match.show(score, fmr, threshold, "finger", as_json=as_json, more={"prints": [len(first), len(second)]})
+    _match.show(score, fmr, threshold, "finger", as_json=as_json, more={})
 
 
 @_ui.guarded

@@ -4,6 +4,9 @@ Protocol: R. Cappelli et al., "Performance evaluation of fingerprint verificatio
 Genuine: every two impressions of a finger. Impostor: the first impressions of every two fingers (``first``), or every
 two impressions of different fingers (``all``). A folder of such folders is pooled: comparisons stay within each, and
 one score scale has to serve them all.
+
+The counter case: every picture against the records (``DIR/NNN_k.iso``) of the other pictures, as another maker's
+enrolment. Each of two impressions is once the picture and once the record.
 """
 
 from __future__ import annotations
@@ -39,9 +42,11 @@ from idverify.biometric.finger.template import FingerTemplate
 from idverify.errors import BiometricError, ConfigurationError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+RECORDS = (".iso", ".fmr")
 MAX_FILES = 100_000
 Impostors = Literal["first", "all"]
 _NAME = re.compile(r"(\d{1,6})_(\d{1,4})")
+PROTOCOL = "every two impressions within a database"
 _MIN_EVENTS = 3
 
 
@@ -160,48 +165,73 @@ def score_fingers(
     folder: Path,
     *,
     impostors: Impostors = "first",
+    records: bool = False,
     matcher: FingerMatcher | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FingerScores:
     """Extracts every picture and makes every comparison of the protocol.
 
+    Args:
+        folder: the pictures.
+        impostors: ``first`` or ``all``.
+        records: the references are the records beside the pictures, each taken for one in its picture's frame,
+            whatever frame it declares.
+        matcher: the matcher to measure.
+        on_progress: called after each picture with pictures done and all.
+
     Raises:
-        ConfigurationError: no pictures, or an unknown protocol.
+        ConfigurationError: no pictures, no record beside one, or an unknown protocol.
         ImageError: a picture cannot be decoded.
+        MalformedDataError: a record is none.
     """
     if impostors not in ("first", "all"):
         raise ConfigurationError("impostors are 'first' or 'all'")
     matcher = matcher if matcher is not None else FingerMatcher(threads=1)
     impressions = find_impressions(folder)
     pairs = pairs_of(impressions, impostors)
-    templates: list[FingerTemplate | None] = []
+    probes: list[FingerTemplate | None] = []
+    references: list[FingerTemplate | None] = []
     extract_ms = []
     matcher.warm_up()
     for done, impression in enumerate(impressions, 1):
         picture = decode_image(impression.file.read_bytes())
         start = time.perf_counter()
         try:
-            templates.append(matcher.template(picture))
+            probes.append(matcher.template(picture))
         except BiometricError:
-            templates.append(None)
+            probes.append(None)
         extract_ms.append(1e3 * (time.perf_counter() - start))
+        if records:
+            references.append(_record_beside(impression, matcher, (picture.shape[1], picture.shape[0])))
         if on_progress is not None:
             on_progress(done, len(impressions))
+    if records:
+        pairs = [pair for i, j, genuine in pairs for pair in ((i, j, genuine), (j, i, genuine))]
     scores, compare_ms = [], []
     for i, j, _ in pairs:
-        a, b = templates[i], templates[j]
+        a, b = probes[i], (references if records else probes)[j]
         start = time.perf_counter()
         scores.append(similarity(a, b) if a is not None and b is not None else 0.0)
         compare_ms.append(1e3 * (time.perf_counter() - start))
     table = np.array(pairs, np.int64).reshape(-1, 3)
     return FingerScores(
         impressions=impressions, first=table[:, 0], second=table[:, 1], genuine=table[:, 2].astype(bool),
-        score=np.array(scores, np.float32), failed=tuple(i for i, t in enumerate(templates) if t is None),
+        score=np.array(scores, np.float32), failed=tuple(i for i, t in enumerate(probes) if t is None),
         extract_ms=tuple(extract_ms), compare_ms=tuple(compare_ms),
     )  # fmt: skip
 
 
-def _rates(genuine: Scores, impostor: Scores) -> dict[str, float]:
+def _record_beside(impression: Impression, matcher: FingerMatcher, size: tuple[int, int]) -> FingerTemplate | None:
+    for suffix in RECORDS:
+        file = impression.file.with_suffix(suffix)
+        if file.is_file():
+            found = matcher.template_of_record(file.read_bytes(), true_size=size)
+            return found[0] if found else None
+    raise ConfigurationError(f"{impression.file.name} has no record beside it ({', '.join(RECORDS)})")
+
+
+def rates_of(genuine: Scores, impostor: Scores) -> dict[str, float]:
+    """EER, FMR100, FMR1000 and ZeroFMR, fractions."""
     zero = threshold_at_fmr(impostor, 0.5 / len(impostor))
     return {
         "eer": equal_error_rate(genuine, impostor)[0],
@@ -215,6 +245,7 @@ def evaluate_fingers(
     folder: Path,
     *,
     impostors: Impostors = "first",
+    records: bool = False,
     matcher: FingerMatcher | None = None,
     scores: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -224,6 +255,7 @@ def evaluate_fingers(
     Args:
         folder: the pictures, 500 dpi.
         impostors: ``first`` as FVC does, or ``all``.
+        records: compare pictures with the records beside them; see :func:`score_fingers`.
         matcher: the matcher to measure; the package's on one thread where None.
         scores: writes every comparison as ``a,b,genuine,score`` to this CSV file.
         on_progress: called after each picture with pictures done and all.
@@ -231,22 +263,23 @@ def evaluate_fingers(
     Raises:
         ConfigurationError: no pictures, no genuine or no impostor comparison, or the CSV file cannot be written.
         ImageError: a picture cannot be decoded.
+        MalformedDataError: a record is none.
     """
     matcher = matcher if matcher is not None else FingerMatcher(threads=1)
-    found = score_fingers(folder, impostors=impostors, matcher=matcher, on_progress=on_progress)
+    found = score_fingers(folder, impostors=impostors, records=records, matcher=matcher, on_progress=on_progress)
     if scores is not None:
         _write_scores(folder, found, scores)
     genuine, impostor = found.score[found.genuine], found.score[~found.genuine]
     if not len(genuine) or not len(impostor):
         raise ConfigurationError("an evaluation needs two impressions of a finger, and two fingers")
-    rates = _rates(genuine, impostor)
+    rates = rates_of(genuine, impostor)
     names = np.array([i.database for i in found.impressions])[found.first]
     databases = {}
     for name in sorted(set(names.tolist())):
         here = names == name
         parts = found.score[here & found.genuine], found.score[here & ~found.genuine]
         if len(set(names.tolist())) > 1 and all(len(p) for p in parts):
-            databases[name] = _rates(*parts)
+            databases[name] = rates_of(*parts)
     intervals = {
         k: wilson_interval(round(rates[k] * len(genuine)), len(genuine)) for k in ("fmr100", "fmr1000", "zerofmr")
     }
@@ -273,8 +306,9 @@ def _write_scores(folder: Path, found: FingerScores, path: Path) -> None:
 
 
 def calibrate_fingers(
-    found: FingerScores, *, table_id: str, model: str, model_sha256: str, data: str, rounds: int = 1000, seed: int = 0
-) -> CalibrationTable:
+    found: FingerScores, *, table_id: str, model: str, model_sha256: str, data: str, protocol: str = PROTOCOL,
+    rounds: int = 1000, seed: int = 0,
+) -> CalibrationTable:  # fmt: skip
     """A table of score against FMR, with intervals from a bootstrap over fingers.
 
     Args:
@@ -283,6 +317,7 @@ def calibrate_fingers(
         model: identity of the model.
         model_sha256: of its file.
         data: the pictures, in words.
+        protocol: which comparisons were made, in words.
         rounds: bootstrap rounds.
         seed: of the bootstrap.
 
@@ -305,7 +340,7 @@ def calibrate_fingers(
         points.append(CalibrationPoint(round(float(threshold), 7), rate, *bounds, fnmr_at(genuine, threshold)))
     return CalibrationTable(
         id=table_id, model=model, model_sha256=model_sha256, metric="mcc-global", data=data,
-        protocol="every two impressions within a database", interval=f"95 %, bootstrap over fingers, {rounds} rounds",
+        protocol=protocol, interval=f"95 %, bootstrap over fingers, {rounds} rounds",
         genuine=len(genuine), impostor=len(impostor), points=tuple(points),
     )  # fmt: skip
 

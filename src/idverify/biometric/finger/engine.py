@@ -14,7 +14,7 @@ from idverify.biometric.finger.extract import TASK, FingerExtractor, FingerSampl
 from idverify.biometric.finger.matcher import Comparison, compare
 from idverify.biometric.finger.minutiae import FingerPosition
 from idverify.biometric.finger.records import decode_record
-from idverify.biometric.finger.template import FingerTemplate, make_template
+from idverify.biometric.finger.template import RECORD, FingerTemplate, make_template
 from idverify.biometric.models import ModelRegistry, default_registry
 from idverify.biometric.score import Modality, Score
 from idverify.errors import ConfigurationError
@@ -42,6 +42,7 @@ class FingerMatcher:
         if self._card.task != TASK:
             raise ConfigurationError(f"{self._card.identity} is a model for {self._card.task}, not for {TASK}")
         self._table = self._registry.calibration(self._card.id)
+        self._record_table = self._registry.calibration(self._card.id, records=True)
         self._threads = threads
         self._extractor: FingerExtractor | None = None
         self._lock = threading.Lock()
@@ -53,8 +54,13 @@ class FingerMatcher:
 
     @property
     def calibration(self) -> CalibrationTable | None:
-        """The measured table of score against FMR."""
+        """The measured table of score against FMR, for prints of this model."""
         return self._table
+
+    @property
+    def record_calibration(self) -> CalibrationTable | None:
+        """The same for prints of this model against records of minutiae from elsewhere."""
+        return self._record_table
 
     def warm_up(self) -> None:
         """Opens the network."""
@@ -91,14 +97,40 @@ class FingerMatcher:
     def compare(self, probe: FingerTemplate, reference: FingerTemplate) -> Score:
         """Compares two templates.
 
-        The FMR is told only where both come from the model of the calibration table: minutiae of other vendors have
-        another distribution of scores, for which nothing was measured.
+        The FMR comes from the table for two prints of this model, or from that for a print against a record of
+        minutiae; two records, or another model, have none. The table for records was measured on one other maker's:
+        measure your own where it matters.
         """
         return self.score(compare(probe, reference), probe, reference)
 
+    def compare_record(self, probe: FingerTemplate, data: bytes) -> Score:
+        """Compares a print with a minutiae record whose frame may lie.
+
+        Some makers write one fixed frame whatever the sensor. Where the declared frame is another than the probe's,
+        the record is tried in both, the second stretched to the probe's (both prints from one kind of sensor); the
+        better one counts, and the FMR is that of so many comparisons. Who knows the frame gives it to
+        :meth:`template_of_record`.
+
+        Args:
+            probe: the live print.
+            data: the record; of several views the best one counts.
+
+        Raises:
+            MalformedDataError: no such record.
+            ConfigurationError: the record has no view.
+        """
+        declared = self.template_of_record(data)
+        size = (probe.minutiae.width, probe.minutiae.height)
+        frames = {(t.minutiae.width, t.minutiae.height) for t in declared}
+        stretched = self.template_of_record(data, true_size=size) if frames - {size} and min(size) >= 1 else ()
+        return self.best([probe], [*declared, *stretched])
+
     def score(self, found: Comparison, probe: FingerTemplate, reference: FingerTemplate) -> Score:
         """A comparison as a score with its FMR."""
-        table = self._table if probe.model == reference.model == self.model else None
+        table = {
+            frozenset({self.model}): self._table,
+            frozenset({self.model, RECORD}): self._record_table,
+        }.get(frozenset({probe.model, reference.model}))
         return Score(
             value=found.value,
             model=self.model,

@@ -97,11 +97,12 @@ class FingerExtractor:
         ground = find_foreground(grey)
         if ground.area <= 0:
             raise NoFingerError("no ridges in the picture; place the finger on the sensor")
-        box = grey[ground.top : ground.bottom, ground.left : ground.right]
-        rows = self._rows(box)
-        rows[:, 0] += ground.left
-        rows[:, 1] += ground.top
         height, width = grey.shape
+        left, right = _widened(ground.left, ground.right, width)
+        top, bottom = _widened(ground.top, ground.bottom, height)
+        rows = self._rows(grey[top:bottom, left:right])
+        rows[:, 0] += left
+        rows[:, 1] += top
         inside = _on_finger(rows, ground)
         inside &= (rows[:, 0] >= c.EDGE) & (rows[:, 0] < width - c.EDGE)
         inside &= (rows[:, 1] >= c.EDGE) & (rows[:, 1] < height - c.EDGE)
@@ -116,7 +117,7 @@ class FingerExtractor:
         return FingerSample(minutiae=found, quality=quality, foreground=ground, model=self.model, scale=scale)
 
     def _rows(self, box: Grey) -> NDArray[np.float32]:
-        """Rows of the network on a cut-out whose sides are padded to its multiple."""
+        """Rows of the network on a cut-out; sides that the picture could not widen to its multiple are padded."""
         cv2 = _cv2()
         height, width = box.shape
         down, over = -height % c.SIZE_MULTIPLE, -width % c.SIZE_MULTIPLE
@@ -133,6 +134,15 @@ class FingerExtractor:
         kept = (rows[:, 0] >= 0) & (rows[:, 0] < width) & (rows[:, 1] >= 0) & (rows[:, 1] < height)
         found: NDArray[np.float32] = rows[kept]
         return found
+
+
+def _widened(low: int, high: int, side: int) -> tuple[int, int]:
+    """The range with its surroundings, grown to the network's multiple as far as the picture reaches."""
+    low, high = max(low - c.CONTEXT, 0), min(high + c.CONTEXT, side)
+    missing = -(high - low) % c.SIZE_MULTIPLE
+    before = min(missing // 2, low)
+    after = min(missing - before, side - high)
+    return low - before - min(missing - before - after, low - before), high + after
 
 
 def _on_finger(rows: NDArray[np.float32], ground: Foreground) -> NDArray[np.bool_]:

@@ -7,6 +7,8 @@
    prints differ, and the comparison ends here.
 5. Global: all minutiae are aligned, rigidly and then affinely, and mated; the score is the product of the local score,
    the mass of the mated minutiae and the square of their share of the overlap.
+
+Minutiae of two makers agree less: there more pairs are relaxed, several seeds are tried, and the best alignment counts.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy as np
 
 from idverify.biometric.finger import constants as c
 from idverify.biometric.finger.minutiae import Floats
-from idverify.biometric.finger.template import CELL_COUNT, Complexes, Cylinders, FingerTemplate
+from idverify.biometric.finger.template import CELL_COUNT, RECORD, Complexes, Cylinders, FingerTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,23 @@ class Comparison:
 NOTHING = Comparison(0.0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """How widely an alignment is looked for: times as many pairs, seeds to try, least support of a seed."""
+
+    pairs: int
+    seeds: int
+    support: float
+
+
 def similarity(probe: FingerTemplate, reference: FingerTemplate, *, any_rotation: bool = False) -> float:
     """Similarity of two prints, 0 … 1; see :func:`compare`."""
     return compare(probe, reference, any_rotation=any_rotation).value
 
 
-def compare(probe: FingerTemplate, reference: FingerTemplate, *, any_rotation: bool = False) -> Comparison:
+def compare(
+    probe: FingerTemplate, reference: FingerTemplate, *, any_rotation: bool = False, thorough: bool | None = None
+) -> Comparison:
     """Compares two prints. Pure and thread-safe; not exactly symmetric.
 
     Args:
@@ -58,6 +71,8 @@ def compare(probe: FingerTemplate, reference: FingerTemplate, *, any_rotation: b
         reference: the stored print.
         any_rotation: try turns beyond 90° as well, for twice the time and twice the chances of an impostor; a sensor
             that guides the finger needs none of it ([MCC] δθ).
+        thorough: try several alignments, for about four times the time; where None, if one of the two comes from a
+            record of minutiae. Scores of both ways are on different scales.
 
     Returns:
         The similarity with its evidence; 0 where a template has too few minutiae.
@@ -65,20 +80,25 @@ def compare(probe: FingerTemplate, reference: FingerTemplate, *, any_rotation: b
     a, b = probe.cylinders, reference.cylinders
     if a is None or b is None:
         return NOTHING
-    upright = _compare(a, b, 1.0)
+    if thorough is None:
+        thorough = RECORD in (probe.model, reference.model)
+    foreign = c.FOREIGN_PAIRS, c.FOREIGN_SEEDS, c.FOREIGN_SUPPORT
+    search = _Search(*foreign) if thorough else _Search(1, 1, c.MIN_SUPPORT)
+    upright = _compare(a, b, 1.0, search)
     if not any_rotation:
         return upright
-    turned = _compare(a, b, -1.0)
+    turned = _compare(a, b, -1.0, search)
     return turned if turned.value > upright.value else upright
 
 
-def _compare(a: Cylinders, b: Cylinders, side: float) -> Comparison:
+def _compare(a: Cylinders, b: Cylinders, side: float, search: _Search) -> Comparison:
     local = _local(a, b, side)
-    first, second, start = _pairs(local)
-    support = _Support(a, b, first, second, start)
-    if support.strength < c.MIN_SUPPORT:
+    first, second, start = _pairs(local, search.pairs)
+    support = _Support(a, b, first, second, start, search)
+    if not support.alignments:
         return Comparison(_value(c.EARLY_SCALE * support.score * support.strength), local=support.score)
-    return _global(a, b, support.turn, support.shift, support.score)
+    found = [_global(a, b, turn, shift, support.score) for turn, shift in support.alignments]
+    return found[0] if len(found) == 1 else max(found, key=lambda comparison: comparison.value)
 
 
 def _value(raw: float) -> float:
@@ -105,25 +125,27 @@ def _local(a: Cylinders, b: Cylinders, side: float) -> Floats:
     return result
 
 
-def _pairs(local: Floats) -> tuple[np.ndarray, np.ndarray, Floats]:
+def _pairs(local: Floats, times: int) -> tuple[np.ndarray, np.ndarray, Floats]:
     """The most telling pairs: similarity over the two best of the row and of the column."""
     n, m = local.shape
     rows = np.partition(local, m - 2, 1)[:, -2:].sum(1)
     columns = np.partition(local, n - 2, 0)[-2:].sum(0)
     columns += 1e-3
     telling = (local / (rows[:, np.newaxis] + columns)).ravel()
-    count = min(n, m)
+    count = min(times * min(n, m), n * m)
     index = np.argpartition(telling, n * m - count)[-count:]
     first = index // m
     return first, index - first * m, local.ravel()[index]
 
 
 class _Support:
-    """Relaxed pairs, their best seed and the alignment that it gives."""
+    """Relaxed pairs, their best seeds and the alignments that they give."""
 
-    __slots__ = ("score", "shift", "strength", "turn")
+    __slots__ = ("alignments", "score", "strength")
 
-    def __init__(self, a: Cylinders, b: Cylinders, first: np.ndarray, second: np.ndarray, start: Floats) -> None:
+    def __init__(
+        self, a: Cylinders, b: Cylinders, first: np.ndarray, second: np.ndarray, start: Floats, search: _Search
+    ) -> None:  # fmt: skip
         count = len(first)
         apart = a.distance_a.take(first, 0).take(first, 1)
         apart -= b.distance_b.take(second, 0).take(second, 1)
@@ -137,7 +159,7 @@ class _Support:
         agree *= c.COMPATIBLE_DIRECTION
         agree -= apart
         np.exp(agree, out=agree)
-        step = agree * np.float32((1 - c.RELAXATION_WEIGHT) / max(count - 1, 1))
+        step = agree * np.float32((1 - c.RELAXATION_WEIGHT) / max(min(a.count, b.count) - 1, 1))
         step.ravel()[:: count + 1] += c.RELAXATION_WEIGHT
         relaxed = start
         for _ in range(c.RELAXATION_STEPS):
@@ -147,14 +169,19 @@ class _Support:
         self.score = float(relaxed[kept].sum()) / wanted
         support = agree @ relaxed
         support += relaxed
-        seed = int(support.argmax())
-        self.strength = float(support[seed])
-        self.turn, self.shift = 1 + 0j, 0j
-        if self.strength >= c.MIN_SUPPORT:
+        self.strength = float(support.max())
+        self.alignments: list[tuple[complex, complex]] = []
+        while len(self.alignments) < search.seeds:
+            seed = int(support.argmax())
+            if support[seed] < search.support:
+                break
             weight = agree[seed] * relaxed
             weight[seed] = relaxed[seed]
             weight *= weight > c.SEED_SHARE * weight.max()
-            self.turn, self.shift = _rigid(a.z[first], b.z[second], turns, weight)
+            self.alignments.append(_rigid(a.z[first], b.z[second], turns, weight))
+            if search.seeds > 1:
+                support[agree[seed] > c.SEED_REACH] = -1
+                support[seed] = -1
 
 
 def _rigid(za: Complexes, zb: Complexes, turns: Complexes, weight: Floats) -> tuple[complex, complex]:

@@ -26,6 +26,9 @@ _CELL_X: Final = _GRID_X[_INSIDE]
 _CELL_Y: Final = _GRID_Y[_INSIDE]
 _DIRECTIONS: Final = (-math.pi + (np.arange(c.SECTIONS) + 0.5) * 2 * math.pi / c.SECTIONS).astype(np.float32)
 
+RECORD: Final = "record"
+"""Model of templates whose minutiae come from a record: another vendor's, or of unknown origin."""
+
 CELL_COUNT: Final = int(_INSIDE.sum())
 """Cells of a cylinder's base: 52."""
 
@@ -111,7 +114,7 @@ class Cylinders:
     kernel: Floats
 
 
-def make_template(minutiae: Minutiae, *, model: str = "record") -> FingerTemplate:
+def make_template(minutiae: Minutiae, *, model: str = RECORD) -> FingerTemplate:
     """Computes the cylinders of a print.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from idverify.biometric.finger.engine import FingerMatcher
-from idverify.biometric.finger.extract import FingerExtractor, prepare
+from idverify.biometric.finger.extract import FingerExtractor, _widened, prepare
 from idverify.biometric.finger.matcher import compare
 from idverify.biometric.finger.minutiae import FingerPosition
 from idverify.biometric.finger.quality import FingerAdvice
@@ -42,9 +43,39 @@ def test_score_carries_its_fmr(matcher: FingerMatcher, print_: np.ndarray) -> No
     assert score.fmr == matcher.calibration.smallest_fmr
     assert score.fmr_bounds is not None
     assert score.fmr_bounds[0] <= score.fmr <= score.fmr_bounds[1]
+
+
+def test_a_record_has_a_table_of_its_own(matcher: FingerMatcher, print_: np.ndarray) -> None:
+    template = matcher.template(print_)
     (foreign,) = matcher.template_of_record(encode_record((template.minutiae,)))
-    assert matcher.compare(template, foreign).fmr is None
-    assert matcher.compare(template, foreign).value > 0.5
+    score = matcher.compare(template, foreign)
+    assert matcher.record_calibration is not None
+    assert score.value > 0.5
+    assert score.fmr == matcher.record_calibration.smallest_fmr
+    assert score.calibration == matcher.record_calibration.id != matcher.calibration.id  # type: ignore[union-attr]
+    assert matcher.compare(foreign, template).calibration == score.calibration
+    assert matcher.compare(foreign, foreign).fmr is None
+
+
+def test_a_record_whose_frame_lies(matcher: FingerMatcher, loop: SyntheticFinger, whorl: SyntheticFinger) -> None:
+    """Coordinates stretched to 300 x 400, as one maker writes them whatever the sensor."""
+
+    def lying(finger: SyntheticFinger) -> bytes:
+        m = matcher.sample(finger.impression(1, difficulty=0.3)).minutiae
+        wide, high = 300 / m.width, 400 / m.height
+        angle = np.arctan2(np.sin(m.angle) * high, np.cos(m.angle) * wide)
+        stretched = dataclasses.replace(m, x=m.x * wide, y=m.y * high, angle=angle, width=300, height=400)
+        return encode_record((stretched,))
+
+    probe = matcher.template(loop.impression(0, difficulty=0.3))
+    (declared,) = matcher.template_of_record(lying(loop))
+    found = matcher.compare_record(probe, lying(loop))
+    assert matcher.compare(probe, declared).value + 0.1 < found.value
+    assert found.value == matcher.compare(probe, *matcher.template_of_record(lying(loop), true_size=(388, 374))).value
+    assert found.fmr == pytest.approx(2 * matcher.record_calibration.smallest_fmr)  # type: ignore[union-attr]
+    assert matcher.compare_record(probe, lying(whorl)).value < 0.3
+    honest = encode_record((matcher.sample(loop.impression(1, difficulty=0.3)).minutiae,))
+    assert matcher.compare_record(probe, honest).fmr == matcher.record_calibration.smallest_fmr  # type: ignore[union-attr]
 
 
 def test_more_tries_are_more_chances(matcher: FingerMatcher, print_: np.ndarray) -> None:
@@ -104,6 +135,19 @@ def test_blank_picture_is_refused(matcher: FingerMatcher, level: int) -> None:
     noisy = np.clip(level + np.random.default_rng(0).normal(0, 3, blank.shape), 0, 255).astype(np.uint8)
     with pytest.raises(NoFingerError):
         matcher.sample(noisy)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "side", "wanted"),
+    [
+        (100, 200, 400, (70, 230)),  # 100 with 16 on both sides, then to a multiple of 32
+        (0, 300, 388, (0, 320)),  # nothing to the left
+        (150, 300, 310, (118, 310)),  # what the right lacks comes from the left
+        (0, 90, 90, (0, 90)),  # the picture ends on both sides
+    ],
+)
+def test_the_network_sees_the_surroundings(low: int, high: int, side: int, wanted: tuple[int, int]) -> None:
+    assert _widened(low, high, side) == wanted
 
 
 def test_noise_never_matches(matcher: FingerMatcher, print_: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from idverify.biometric.evaluation.finger import (
     score_fingers,
 )
 from idverify.biometric.finger.engine import FingerMatcher
+from idverify.biometric.finger.records import encode_record
 from idverify.biometric.image import as_image
 from idverify.emulator.fingers import SyntheticFinger
 from idverify.errors import ConfigurationError
@@ -69,6 +71,23 @@ def test_whole_evaluation(
     assert all(float(r["score"]) == 0 for r in rows if "13_0" in r["a"] + r["b"])
     with pytest.raises(ConfigurationError, match="more comparisons"):
         calibrate_fingers(score_fingers(tmp_path, matcher=matcher), table_id="t", model="m", model_sha256="0", data="d")
+
+
+def test_pictures_against_records(
+    tmp_path: Path, matcher: FingerMatcher, loop: SyntheticFinger, whorl: SyntheticFinger
+) -> None:  # fmt: skip
+    for finger, number in itertools.product((loop, whorl), range(2)):
+        file = tmp_path / f"{finger.seed}_{number}.png"
+        picture = finger.impression(number, difficulty=0.3)
+        file.write_bytes(encode_png(as_image(picture)))
+        found = matcher.sample(picture).minutiae
+        stretched = dataclasses.replace(found, y=found.y * 2, height=2 * found.height)  # a frame that lies
+        file.with_suffix(".iso").write_bytes(encode_record((stretched,)))
+    found = evaluate_fingers(tmp_path, impostors="all", records=True, matcher=matcher)
+    assert (found.genuine, found.impostor, found.eer) == (4, 8, 0)
+    (tmp_path / "12_1.iso").unlink()
+    with pytest.raises(ConfigurationError, match="no record"):
+        score_fingers(tmp_path, records=True, matcher=matcher)
 
 
 def test_callers_mistakes(tmp_path: Path) -> None:

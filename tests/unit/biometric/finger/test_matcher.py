@@ -95,6 +95,36 @@ def test_partial_prints_match() -> None:
     assert score(left, right) > DIFFERENT
 
 
+def test_thorough_search_finds_what_one_seed_misses() -> None:
+    """Most of the minutiae strange to each other, as between two makers; other fingers stay apart."""
+    quick, thorough, impostor = [], [], []
+    for seed in range(24):
+        first = invented(seed, 40)
+        second = moved(first, turn=seed, jitter=2.5, keep=0.35, seed=seed)
+        strange = invented(100 + seed, 25)
+        names = ("x", "y", "angle", "kind", "score")
+        mixed = make_template(
+            Minutiae(
+                **{n: np.concatenate([getattr(second, n), getattr(strange, n)]) for n in names}, width=360, height=400
+            )
+        )
+        one = make_template(first)
+        quick.append(compare(one, mixed, thorough=False).value)
+        thorough.append(compare(one, mixed).value)  # both come from records
+        impostor.append(compare(make_template(invented(50 + seed, 40)), mixed, thorough=True).value)
+    assert max(impostor) < 0.25
+    assert sum(v > 0.25 for v in thorough) > sum(v > 0.25 for v in quick)
+
+
+def test_thorough_is_for_records() -> None:
+    first, second = invented(1), moved(invented(1), turn=8, jitter=2, keep=0.6)
+    own = make_template(first, model="m"), make_template(second, model="m")
+    assert compare(*own) == compare(*own, thorough=False)
+    record = make_template(second)
+    assert compare(own[0], record) == compare(own[0], record, thorough=True)
+    assert compare(own[0], record) != compare(*own, thorough=False)
+
+
 def test_lost_and_spurious_minutiae_are_borne() -> None:
     first, strange = invented(6, 50), invented(7, 12)
     kept = moved(first, jitter=2, keep=0.75, seed=2)
