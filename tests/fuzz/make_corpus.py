@@ -10,6 +10,7 @@ import json
 import random
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from idverify.chip.access.password import AccessPassword
 from idverify.chip.lds.displayed import DG5, DG7, Features
 from idverify.chip.lds.files import FileId
 from idverify.chip.lds.images import ImageFormat, grey_map
-from idverify.chip.lds.iso19794_2 import FingerView, Minutia, MinutiaeRecord, MinutiaType
+from idverify.chip.lds.iso19794_2 import FingerView, Minutia, MinutiaeRecord, MinutiaType, RecordFormat
 from idverify.chip.lds.iso19794_4 import FingerImage, FingerImageRecord
 from idverify.chip.lds.iso19794_6 import IrisImage, IrisImageRecord
 from idverify.chip.pki.certificate import Certificate
@@ -184,7 +185,10 @@ def records() -> Iterator[tuple[str, bytes]]:
         for _ in range(12)
     )
     view = FingerView(position=2, minutiae=minutiae)
-    yield "minutiae.fmr", MinutiaeRecord(views=(view,), width=300, height=400).encode()
+    record = MinutiaeRecord(views=(view,), width=300, height=400)
+    for form in RecordFormat:
+        suffix = "" if form is RecordFormat.ISO_2005 else f"-{form.name.lower()}"
+        yield f"minutiae{suffix}.fmr", replace(record, format=form).encode()
     image = FingerImage(
         image=finger_pattern(3, width=16, height=20), image_format=ImageFormat.PNG, position=2, width=16, height=20
     )

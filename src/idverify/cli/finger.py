@@ -25,6 +25,8 @@ class Format(enum.StrEnum):
     ISO_2005 = "iso-2005"
     ISO_2011 = "iso-2011"
     ANSI_2004 = "ansi-2004"
+    ANSI_2009 = "ansi-2009"
+    NBIS_RS = "nbis-rs"
 
 
 def register(app: typer.Typer) -> None:

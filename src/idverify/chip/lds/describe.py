@@ -25,7 +25,7 @@ from idverify.chip.lds.dg14 import DG14
 from idverify.chip.lds.dg15 import DG15
 from idverify.chip.lds.displayed import DG5, DG7, DisplayedImages, Features
 from idverify.chip.lds.files import FileId
-from idverify.chip.lds.iso19794_2 import MinutiaeRecord
+from idverify.chip.lds.iso19794_2 import MinutiaeRecord, RecordFormat
 from idverify.chip.lds.iso19794_4 import FingerImage, FingerImageRecord, position_name
 from idverify.chip.lds.iso19794_5 import FaceImage, FaceRecord
 from idverify.chip.lds.iso19794_6 import EYES, IrisImage, IrisImageRecord
@@ -311,7 +311,8 @@ def _minutiae_record(raw: bytes) -> Description:
         (f"view {i}", f"finger position {v.position}, {len(v.minutiae)} minutiae, quality {v.quality}")
         for i, v in enumerate(record.views, 1)
     )
-    return Description("ISO/IEC 19794-2 finger minutiae record", tuple(lines), record.problems)
+    name = "nbis-rs" if record.format is RecordFormat.NBIS_RS else record.format.value
+    return Description(f"{name} finger minutiae record", tuple(lines), record.problems)
 
 
 def _representation(found: Representation) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from idverify.chip.lds.dg13_vn import CitizenDetails
 from idverify.chip.lds.dg14 import DG14
 from idverify.chip.lds.displayed import DG5, DG7
 from idverify.chip.lds.images import ImageFormat
+from idverify.chip.lds.iso19794_2 import FingerView, Minutia, MinutiaeRecord, RecordFormat
 from idverify.chip.lds.iso19794_4 import FingerImage, FingerImageRecord, FingerRepresentation
 from idverify.chip.lds.iso19794_5 import FaceImage, FaceRecord
 from idverify.chip.lds.iso39794 import (
@@ -39,6 +41,9 @@ from idverify.errors import MalformedDataError
 PUBLISHED: dict[str, str] = json.loads((Path(__file__).parents[3] / "vectors" / "lds.json").read_text("utf-8"))
 JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
 WSQ = b"\xff\xa0\xff\xa4" + bytes(20)
+MINUTIAE = MinutiaeRecord(
+    views=(FingerView(position=2, quality=80, minutiae=(Minutia(1, 2, 3),)),), width=30, height=40
+)
 PGM = b"P5\n1 1\n255\n\0"
 FACE = FaceImage.of(JPEG, width=300, height=400)
 FINGERS_2011 = FingerImageRecord(
@@ -80,6 +85,12 @@ CASES: list[tuple[bytes, str, str, str]] = [
      "left eye: image/x-portable-graymap, 12 bytes, quality 80"),
     (DataBlock(Part.FACE_IMAGE, (face_representation(JPEG, size=(3, 4)),)).encode(),
      "ISO/IEC 39794-5 data block", "representation 1", "image/jpeg, 3 x 4 pixels, 24 bytes"),
+    (MINUTIAE.encode(), "ISO/IEC 19794-2:2005 finger minutiae record", "view 1",
+     "finger position 2, 1 minutiae, quality 80"),
+    (replace(MINUTIAE, format=RecordFormat.ANSI_2009).encode(), "ANSI/INCITS 378-2009 finger minutiae record", "image",
+     "30 x 40 pixels"),
+    (replace(MINUTIAE, format=RecordFormat.NBIS_RS).encode(), "nbis-rs finger minutiae record", "image",
+     "30 x 40 pixels"),
     (DG3.encode([FINGERS_2011]), "DG3", "record", "ISO/IEC 19794-4:2011"),
     (DG3.encode([FINGERS_2011], extensible=True), "DG3", "record", "ISO/IEC 39794-4"),
     (DG3.encode([FINGERS_2011]), "DG3", "finger 1", "left index: image/x-wsq, 30 x 40 pixels, 24 bytes"),
