@@ -154,18 +154,19 @@ class Anchor:
     signature: bytes
 
     @staticmethod
-    def _message(number: int, digest: str) -> bytes:
+    def message(number: int, digest: str) -> bytes:
+        """What is signed: a domain, the number in eight bytes, and the 32 bytes of the hash."""
         return _ANCHOR_DOMAIN + number.to_bytes(8, "big") + bytes.fromhex(digest)
 
     @classmethod
     def sign(cls, entry: Entry, key: ed25519.Ed25519PrivateKey) -> Anchor:
         """An anchor for an entry."""
-        return cls(entry.number, entry.hash, key.sign(cls._message(entry.number, entry.hash)))
+        return cls(entry.number, entry.hash, key.sign(cls.message(entry.number, entry.hash)))
 
     def verify(self, key: ed25519.Ed25519PublicKey) -> bool:
         """Whether the signature is the operator's."""
         try:
-            key.verify(self.signature, self._message(self.number, self.hash))
+            key.verify(self.signature, self.message(self.number, self.hash))
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -184,7 +185,7 @@ class Anchor:
         try:
             record = json.loads(text)
             anchor = cls(int(record["number"]), str(record["hash"]), bytes.fromhex(record["signature"]))
-            cls._message(anchor.number, anchor.hash)
+            cls.message(anchor.number, anchor.hash)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise AuditError("not an anchor of an audit log") from None
         return anchor

@@ -68,6 +68,16 @@ AuditOption = Annotated[
     Path | None, typer.Option("--audit", metavar="LOG", help="Append the outcome to this audit log; no holder data.")
 ]
 
+AuditKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--audit-key",
+        metavar="KEYFILE",
+        help="Write the document's pseudonym under this key into the log ('seal new-key' makes one), so that its "
+        "entries can be found and erased.",
+    ),
+]
+
 XmlOption = Annotated[
     Path | None,
     typer.Option("--xml", metavar="FILE", help="Write the results as XML after BSI TR-03135; no holder data."),
@@ -117,6 +127,29 @@ def consent_of(reference: str | None, purpose: str | None) -> Consent | None:
     return Consent(reference=reference, purpose=purpose)
 
 
+def _pseudonym(result: VerificationResult, audit: Path | None, key: Path | None) -> str | None:
+    """The document's pseudonym for the log; None without a key, and where no number was read.
+
+    Raises:
+        typer.BadParameter: a key without a log.
+    """
+    from idverify._secret import Secret
+    from idverify.audit import pseudonym
+    from idverify.report import CheckId
+    from idverify.sealing import read_key
+
+    if key is None:
+        return None
+    if audit is None:
+        raise typer.BadParameter("--audit-key is for the log of --audit; give both")
+    secret = read_key(key)
+    if result.holder is None:
+        return None
+    states = [c.evidence.get("issuing-state") for c in result.report.results(CheckId.ISSUER_MRZ)]
+    state = next((s for s in states if s), result.holder.reveal().nationality)
+    return pseudonym(secret, issuing_state=state, document_number=Secret(result.holder.reveal().number))
+
+
 def finish(
     result: VerificationResult,
     *,
@@ -124,14 +157,16 @@ def finish(
     out: Path | None,
     holder: bool,
     audit: Path | None = None,
+    audit_key: Path | None = None,
     xml: Path | None = None,
     seal: Path | None = None,
 ) -> None:
     """Record a result, write its reports, show it, and leave with the exit code of its outcome."""
+    document = _pseudonym(result, audit, audit_key)
     if audit is not None:
         from idverify.audit import AuditLog
 
-        AuditLog(audit).record(result.decision, result.report)
+        AuditLog(audit).record(result.decision, result.report, document=document)
     if xml is not None:
         from idverify.presentation.tr03135 import tr03135_xml
 

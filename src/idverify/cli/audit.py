@@ -1,7 +1,9 @@
-"""``idverify audit verify|list|erase``: the audit log."""
+"""``idverify audit verify|list|anchor|pseudonym|erase``: the audit log."""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ from idverify.cli import _files, _ui
 from idverify.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 _LogArgument = Annotated[Path, typer.Argument(metavar="LOG", help="The audit log.")]
 
@@ -22,6 +24,8 @@ def register(app: typer.Typer) -> None:
     group.command("verify", help="Walk over the whole chain and hold it against signed anchors.")(verify)
     group.command("list", help="The entries: time and outcome; there is no holder data in them.")(list_)
     group.command("erase", help="Erase the data of old entries, or of one document's; the chain stays whole.")(erase)
+    group.command("anchor", help="Sign the log's last entry, so that nobody can cut it off unnoticed.")(anchor_)
+    group.command("pseudonym", help="The pseudonym of a document, to find or erase its entries.")(pseudonym)
     app.add_typer(group, name="audit")
 
 
@@ -74,6 +78,93 @@ def verify(
         for problem in verdict.problems:
             _ui.say(f"  ! {problem}", style="red")
     _ui.leave(_ui.Exit.OK if verdict.whole else _ui.Exit.REJECTED)
+
+
+@_ui.guarded
+def anchor_(
+    log: _LogArgument,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            metavar="PEM",
+            help="The operator's private key (Ed25519); a passphrase comes from IDVERIFY_OPERATOR_PASSPHRASE. "
+            "Without it: what a key elsewhere has to sign.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Append the anchor to this file.")] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Exit code 0: signed; 3: the log is not whole, and nothing was signed."""
+    from idverify.audit import Anchor, read_entries, verify_log
+
+    verdict = verify_log(log)
+    last = next((e for e in read_entries(log) if e.number == verdict.entries - 1), None) if verdict.whole else None
+    if last is None:
+        problem = verdict.problems[0] if verdict.problems else "the log has no entry"
+        if as_json:
+            _ui.print_json({"signed": False, "problem": problem})
+        else:
+            _ui.say(f"not signed: {problem}", style="bold red")
+        _ui.leave(_ui.Exit.REJECTED)
+        return
+    if key is None:
+        line = {"number": last.number, "hash": last.hash, "message": Anchor.message(last.number, last.hash).hex()}
+        _ui.print_json(line)
+        return
+    made = Anchor.sign(last, _private_key(key)).to_json()
+    if out is not None:
+        try:
+            with out.open("a", encoding="ascii") as file:
+                file.write(made + "\n")
+        except OSError as error:
+            raise ConfigurationError(f"{out}: cannot be written ({error.strerror})") from error
+    if as_json:
+        _ui.print_json({"signed": True, "number": last.number, "hash": last.hash, "path": str(out) if out else None})
+    else:
+        _ui.say(f"entry {last.number} is signed; keep {out} where the log is not" if out else made)
+
+
+def _private_key(path: Path) -> Ed25519PrivateKey:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    passphrase = os.environ.get("IDVERIFY_OPERATOR_PASSPHRASE")
+    try:
+        key = load_pem_private_key(_files.read_capped(path), passphrase.encode() if passphrase else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigurationError(
+            f"{path.name}: no private key in PEM that can be opened (a passphrase: IDVERIFY_OPERATOR_PASSPHRASE)"
+        ) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigurationError(f"{path.name}: anchors are signed with Ed25519, this is another kind of key")
+    return key
+
+
+@_ui.guarded
+def pseudonym(
+    key: Annotated[Path, typer.Option("--key", metavar="KEYFILE", help="The key of --audit-key.")],
+    state: Annotated[str, typer.Option("--state", metavar="VNM", help="Issuing state as in the MRZ.")] = "VNM",
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Ask for the document's number (a citizen card: the 12 digits), or read it from standard input; print its
+    pseudonym.
+    """
+    from idverify import audit
+    from idverify._secret import Secret
+    from idverify.sealing import read_key
+
+    secret = read_key(key)
+    typed = typer.prompt("number", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+    number = Secret(str(typed).strip().upper())
+    if not number.reveal():
+        raise typer.BadParameter("no number was given")
+    made = audit.pseudonym(secret, issuing_state=state.strip().upper(), document_number=number)
+    if as_json:
+        _ui.print_json({"pseudonym": made})
+    else:
+        _ui.stdout().print(made, markup=False)
 
 
 @_ui.guarded

@@ -28,6 +28,7 @@ def check(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html.")] = None,
     audit: _output.AuditOption = None,
+    audit_key: _output.AuditKeyOption = None,
     xml: _output.XmlOption = None,
     seal: _output.SealOption = None,
     show_holder: Annotated[bool, typer.Option("--holder", help="Show the holder's details (personal data).")] = False,
@@ -44,4 +45,6 @@ def check(
         store = _trust.load_trust(trust)
         display.update("passive authentication")
         result = verify_files(files, trust=store, at=moment, policy=policy)
-    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit, xml=xml, seal=seal)
+    _output.finish(
+        result, as_json=as_json, out=out, holder=show_holder, audit=audit, audit_key=audit_key, xml=xml, seal=seal
+    )

@@ -36,6 +36,7 @@ def verify(
     expiry: _passwords.ExpiryOption = None,
     qr: _passwords.QrOption = None,
     audit: _output.AuditOption = None,
+    audit_key: _output.AuditKeyOption = None,
     consent: _output.ConsentOption = None,
     purpose: _output.PurposeOption = None,
     xml: _output.XmlOption = None,
@@ -67,4 +68,6 @@ def verify(
             )
     finally:
         transport.close()
-    _output.finish(result, as_json=as_json, out=out, holder=show_holder, audit=audit, xml=xml, seal=seal)
+    _output.finish(
+        result, as_json=as_json, out=out, holder=show_holder, audit=audit, audit_key=audit_key, xml=xml, seal=seal
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Callable
@@ -11,12 +12,18 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from idverify import FileId, TrustStore
 from idverify.audit import Anchor, AuditLog
 from idverify.cli import main
-from idverify.emulator import TestPki
+from idverify.emulator import TestPki, citizen_card
 from tests.shared import shared
 
 Run = Callable[..., tuple[int, str, str]]
@@ -92,6 +99,75 @@ def test_check_writes_into_the_log(run: Run, tmp_path: Path) -> None:
     answer = json.loads(run("audit", "list", log, "--json")[1])
     assert [e["data"]["decision"]["policy"] for e in answer["entries"]] == ["security-object"] * 2
     assert run("audit", "verify", log)[0] == 0
+
+
+def operator(tmp_path: Path, passphrase: bytes | None = None) -> None:
+    key = Ed25519PrivateKey.generate()
+    cipher = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    (tmp_path / "operator.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, cipher))
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "operator.pem").write_bytes(pem)
+
+
+def test_an_operator_signs_anchors(run: Run, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator(tmp_path, b"open sesame")
+    anchors, key = tmp_path / "mine", tmp_path / "operator.key"
+    code, _, err = run("audit", "anchor", log, "--key", key)
+    assert code == 1
+    assert "IDVERIFY_OPERATOR_PASSPHRASE" in err
+    monkeypatch.setenv("IDVERIFY_OPERATOR_PASSPHRASE", "open sesame")
+    for number in (2, 3):
+        code, out, _ = run("audit", "anchor", log, "--key", key, "--out", anchors, "--json")
+        assert code == 0
+        assert json.loads(out)["number"] == number
+        AuditLog(log).append("transaction", {})
+    checked = ("audit", "verify", log, "--anchor", anchors, "--key", tmp_path / "operator.pem")
+    assert run(*checked)[0] == 0
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:3]))
+    code, out, _ = run(*checked)
+    assert code == 3
+    assert "ends before the anchored entry 3" in out
+    outside = json.loads(run("audit", "anchor", log)[1])  # for a key that lies elsewhere
+    assert bytes.fromhex(outside["message"]) == Anchor.message(2, outside["hash"])
+    assert "signature" in run("audit", "anchor", log, "--key", key)[1]
+
+
+def test_a_log_that_is_not_whole_is_not_anchored(run: Run, log: Path, tmp_path: Path) -> None:
+    operator(tmp_path)
+    log.write_bytes(log.read_bytes().replace(b"reject", b"accept", 1))
+    for arguments in ((), ("--json",)):
+        out = run("audit", "anchor", log, "--key", tmp_path / "operator.key", "--out", tmp_path / "a", *arguments)
+        assert out[0] == 3
+        assert "were changed" in out[1]
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "empty.log").touch()
+    assert "no entry" in run("audit", "anchor", tmp_path / "empty.log", "--key", tmp_path / "operator.key")[1]
+    assert run("audit", "anchor", log, "--key", tmp_path / "operator.pem")[0] == 3
+
+
+def test_a_document_s_entries_are_found_and_erased_by_its_pseudonym(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, key = tmp_path / "audit.log", tmp_path / "audit.key"
+    assert run("seal", "new-key", key)[0] == 0
+    for seed in (33, 34):
+        card = citizen_card(seed=seed)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        for file, data in card.files.items():
+            (folder / f"{file.file_name}").write_bytes(data)
+        (folder / "csca.cer").write_bytes(card.trust_anchors[0])
+        arguments = ("check", folder, "--trust", folder / "csca.cer", "--audit", log, "--audit-key", key)
+        assert run(*arguments)[0] == 0
+    assert card.holder.number not in log.read_text()
+    monkeypatch.setattr("sys.stdin", io.StringIO(f" {card.holder.number}\n"))
+    who = json.loads(run("audit", "pseudonym", "--key", key, "--json")[1])["pseudonym"]
+    assert json.loads(run("audit", "erase", log, "--document", who, "--json")[1]) == {"erased": 1}
+    assert run("audit", "verify", log)[0] == 0
+    assert who not in log.read_text()
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert run("audit", "pseudonym", "--key", key)[0] == 2
+    assert run("check", tmp_path / "33", "--trust", folder / "csca.cer", "--audit-key", key)[0] == 2
 
 
 def test_what_is_no_log_and_no_key_is_a_technical_failure(run: Run, log: Path, tmp_path: Path) -> None:
