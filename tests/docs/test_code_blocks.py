@@ -103,6 +103,7 @@ class World:
             "store-of-june": lambda path: self._store(path, TestPki("june").trust_anchors),
             "anchors.jsonl": self._anchors,
             "operator.pem": self._operator,
+            "operator-private.pem": self._operator_private,
         }
         for name, picture in {
             "camera": "live", "a": "live", "b": "chip", "portrait": "chip", "me": "portrait", "stranger": "other",
@@ -165,6 +166,10 @@ class World:
     def _operator(self, path: Path) -> None:
         pem = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         path.write_bytes(self.operator.public_key().public_bytes(*pem))
+
+    def _operator_private(self, path: Path) -> None:
+        form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        path.write_bytes(self.operator.private_bytes(*form))
 
     @property
     def fingerprint(self) -> str:
