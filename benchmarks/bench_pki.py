@@ -1,7 +1,8 @@
 """Passive authentication and the trust store.
 
-Targets on one core: passive authentication after loading, with 500 certificates: 5 ms; opening a store from its index:
-50 ms at 500 certificates, 20 ms at 20,000; finding: 0.1 ms; importing a list of 559 certificates: 2 s.
+Targets on one core, with stores of 1,000 and of 20,000 certificates: opening a store from its index 20 ms; finding an
+authority 0.1 ms; passive authentication of a document 5 ms; importing a list of 588 entries with progress 2 s. Every
+figure is processor time, since the machine may have other work.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def build(pki: TestPki, count: int) -> TrustStore:
     return builder.build()
 
 
-@pytest.fixture(scope="module", params=[500, 20_000])
+@pytest.fixture(scope="module", params=[1_000, 20_000])
 def stored(request: pytest.FixtureRequest, pki: TestPki, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store")
     build(pki, request.param).save(path)
@@ -60,25 +61,41 @@ def stored(request: pytest.FixtureRequest, pki: TestPki, tmp_path_factory: pytes
 
 def test_open_store(benchmark: Any, stored: Path) -> None:
     store = benchmark(TrustStore.open, stored)
-    assert len(store) in (500, 20_000)
+    assert len(store) in (1_000, 20_000)
 
 
 def test_find_candidates(benchmark: Any, stored: Path, pki: TestPki) -> None:
+    """Both ways to the issuer's certificate: by its key identifier, and by its name alone."""
     store, dsc = TrustStore.open(stored), Certificate.parse(pki.dsc.der)
     assert dsc.authority_key_id is not None
-    key_id = dsc.authority_key_id.key_id
-    found = benchmark(lambda: next(iter(store._file.find("keys", key_id or b""))))
-    assert found >= 0
+    key_id, file = dsc.authority_key_id.key_id or b"", store._file
+    found = benchmark(
+        lambda: (next(iter(file.find("keys", key_id))), next(iter(file.find("subjects", dsc.issuer.key))))
+    )
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("kind", ["brainpoolP256r1", "secp256r1", "rsa-2048"])
-def test_passive_authentication(benchmark: Any, kind: str, tmp_path: Path) -> None:
+def test_passive_authentication(benchmark: Any, kind: str, stored: Path) -> None:
+    """A document of one of the ten countries: two thousand certificates of the large store are its country's."""
     pki = TestPki("bench", csca_key=kind, dsc_key=kind)
-    build(pki, 500).save(tmp_path)
-    store = TrustStore.open(tmp_path)
+    builder = TrustStoreBuilder(TrustStore.open(stored))
+    builder.add(Certificate.parse(pki.csca.der), EntryKind.CSCA)
+    place = stored / kind
+    place.mkdir(exist_ok=True)
+    builder.build().save(place)
+    store = TrustStore.open(place)
     files = {**groups(), FileId.DG2: b"\x75\x82\x50\x00" + bytes(20 * 1024)}
     files[FileId.SOD] = pki.sod(files)
     report = benchmark(verify_document, files, trust=store, at=AT)
+    assert report.status(CheckId.DSC_CHAIN) is CheckStatus.SUCCESSFUL
+
+
+def test_passive_authentication_just_after_opening(benchmark: Any, stored: Path, pki: TestPki) -> None:
+    """Opening included, nothing decoded yet: what one ``idverify check`` pays."""
+    files = dict(groups())
+    files[FileId.SOD] = pki.sod(files)
+    report = benchmark(lambda: verify_document(files, trust=TrustStore.open(stored), at=AT))
     assert report.status(CheckId.DSC_CHAIN) is CheckStatus.SUCCESSFUL
 
 
@@ -87,7 +104,7 @@ def test_import_master_list(benchmark: Any) -> None:
     raw, trusted = path.read_bytes(), Certificate.parse(root.read_bytes())
 
     def load() -> int:
-        importer = Importer(roots=[trusted])
+        importer = Importer(roots=[trusted], on_progress=lambda name, done, total: None)
         importer.add_bytes(raw, path.name)
         return importer.result().usable
 

@@ -546,7 +546,7 @@ def _unverified(certificate: Certificate, store: TrustStore) -> ProblemReason | 
     if looks_self_signed and certificate.self_signed:
         return None
     expected = looks_self_signed
-    for candidate in store.candidates(certificate.issuer, key_id):
+    for candidate in store.likely(certificate.issuer, key_id):
         try:
             if certificate.verify(candidate.certificate.public_key):
                 return None

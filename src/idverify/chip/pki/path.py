@@ -176,6 +176,8 @@ def _ascend(child: Certificate, below: tuple[Certificate, ...], search: _Search)
     """The best continuation above ``child``, or None."""
     best: _Found | None = None
     for candidate in _candidates(child, search):
+        if search.signatures >= MAX_SIGNATURES:
+            break
         issuer = candidate.certificate
         if issuer in below or not _issued(child, issuer, search):
             continue
@@ -205,7 +207,7 @@ def _ascend(child: Certificate, below: tuple[Certificate, ...], search: _Search)
 
 def _candidates(child: Certificate, search: _Search) -> Iterable[Candidate]:
     key_id = child.authority_key_id.key_id if child.authority_key_id else None
-    yield from search.trust.candidates(child.issuer, key_id, child.issuer.country or child.country)
+    yield from search.trust.likely(child.issuer, key_id, child.issuer.country or child.country)
     for certificate in search.extra:
         if certificate.subject.matches(child.issuer) or (key_id and certificate.subject_key_id == key_id):
             yield Candidate(certificate, False, Provenance(source="document"))

@@ -113,7 +113,7 @@ def _later_names(certificate: Certificate, trust: TrustStore) -> Sequence[Name]:
 
 def signing_key(crl: RevocationList, trust: TrustStore) -> bytes | None:
     """Which key of a trusted CSCA with the list's issuer name signed it (SHA-1 of its bits), or None."""
-    for candidate in trust.candidates(crl.issuer, crl.authority_key_id):
+    for candidate in trust.likely(crl.issuer, crl.authority_key_id):
         issuer = candidate.certificate
         if not candidate.trusted or not issuer.subject.matches(crl.issuer):
             continue

@@ -292,14 +292,26 @@ class TrustStore:
             key_id: authority key identifier, or None.
             country: issuer's country in capitals; None for the one in ``issuer``.
         """
+        return tuple(self.likely(issuer, key_id, country))
+
+    def likely(self, issuer: Name, key_id: bytes | None = None, country: str | None = None) -> Iterator[Candidate]:
+        """:meth:`candidates` one after the other: none is decoded before it is asked for, which matters in a large
+        store, where a country has many.
+
+        Args:
+            issuer, key_id, country: see there.
+        """
+        kinds = (EntryKind.CSCA, EntryKind.INTERMEDIATE)
         by_name = set(self._file.find("subjects", issuer.key))
         by_key = set(self._file.find("keys", store_file.fold_key_id(key_id))) if key_id else set()
+        near = by_name | by_key
+        for number in sorted(near, key=lambda n: (n not in by_key, n not in by_name, self._file.kind(n), n)):
+            if self._file.kind(number) in kinds:
+                yield self._candidate(number)
         code = country or issuer.country
-        by_country = set(self._file.find("countries", _code(code))) if code else set()
-        kinds = (EntryKind.CSCA, EntryKind.INTERMEDIATE)
-        found = [n for n in by_name | by_key | by_country if self._file.kind(n) in kinds]
-        found.sort(key=lambda n: (n not in by_key, n not in by_name, self._file.kind(n), n))
-        return tuple(self._candidate(n) for n in found)
+        for number in self._file.find("countries", _code(code)) if code else ():  # in the order of kind and number
+            if number not in near and self._file.kind(number) in kinds:
+                yield self._candidate(number)
 
     def document_signers(self, issuer: Name, serial_number: int) -> tuple[Certificate, ...]:
         """Document signers of the store with this issuer and serial number."""

@@ -38,6 +38,7 @@ from idverify.report import CheckId, CheckStatus, Reason, VerificationReport
 
 PKI = TestPki("passive", csca_key="secp256r1", dsc_key="secp256r1")
 FOREIGN = PKI.impostor()
+BRAINPOOL = TestPki("passive", explicit_parameters=False)
 RSA = TestPki("passive", csca_key="rsa-2048", dsc_key="rsa-2048", country="DE")
 
 SIG, CHAIN, VALID, REVOKED = (
@@ -782,6 +783,17 @@ def test_examine_hands_out_what_it_found() -> None:
     assert passive_auth.signer_certificate(b"") is None
 
 
+def test_certificates_of_the_country_are_decoded_only_where_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a large store a country has many; the one whose name and key identifier fit is enough."""
+    trust = store(PKI.csca, *(PKI.issue_csca(n, name=Name("VN", "Many", "CA", f"{n}")) for n in range(20, 40)))
+    decoded: list[int] = []
+    real = TrustStore._candidate
+    monkeypatch.setattr(TrustStore, "_candidate", lambda self, n: decoded.append(n) or real(self, n))
+    assert build_path(Certificate.parse(PKI.dsc.der), trust, at=AT).ok
+    assert len(decoded) == 1
+    assert len(trust.candidates(Certificate.parse(PKI.dsc.der).issuer)) == 21
+
+
 def test_an_expired_link_is_not_taken_where_a_valid_way_exists() -> None:
     expired = PKI.issue_link(PKI.csca, NEW, validity=EARLY)
     path = build_path(Certificate.parse(UNDER_NEW.der), store(PKI.csca, expired, NEW), at=AT)
@@ -794,6 +806,7 @@ def test_an_expired_link_is_not_taken_where_a_valid_way_exists() -> None:
 _RANK = {OK: 0, NOT_PERFORMED: 1, NOT_SUPPORTED: 1, UNDETERMINED: 1, FAILED: 2}
 _FAMILIES = {
     "ecdsa": lambda: (document(PKI), store(PKI.csca)),
+    "ecdsa brainpool, named curve": lambda: (document(BRAINPOOL), store(BRAINPOOL.csca)),
     "rsa-pkcs1": lambda: (document(RSA, groups("D")), store(RSA.csca)),
     "rsa-pss": lambda: (document(RSA, groups("D"), scheme=Scheme("rsa-pss", "sha256")), store(RSA.csca)),
 }

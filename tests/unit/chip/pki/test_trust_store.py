@@ -287,6 +287,47 @@ def test_readers_beside_a_writer_see_one_state_or_the_other(tmp_path: Path) -> N
     assert problems == []
 
 
+_UPDATER = """
+    import sys
+    from pathlib import Path
+    from idverify.chip.pki.trust_store import TrustStore
+
+    path, first, second = map(Path, sys.argv[1:])
+    states = [TrustStore.open(first), TrustStore.open(second)]
+    print("ready", flush=True)
+    for turn in range(100_000):
+        states[turn % 2].save(path)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_an_updater_that_is_killed_leaves_one_state_or_the_other_to_every_reader(tmp_path: Path) -> None:
+    """A process of its own updates without a pause and dies at any moment; this one reads all the while."""
+    first, second, path = (tmp_path / f"{n}.idvstore" for n in ("first", "second", "trust"))
+    states = [TrustStore.from_certificates(CSCAS[:2]), TrustStore.from_certificates(CSCAS)]
+    for state, place in zip(states, (first, second), strict=True):
+        state.save(place)
+    states[0].save(path)
+    sizes = {s.id: len(s) for s in states}
+    seen: set[str] = set()
+    for turn in range(6):
+        command = [sys.executable, "-c", textwrap.dedent(_UPDATER), *map(str, (path, first, second))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as updater:
+            assert updater.stdout is not None
+            assert updater.stdout.readline() == b"ready\n"
+            for _ in range(15 + 7 * turn):
+                opened = TrustStore.open(path)
+                assert len(list(opened.entries())) == sizes[opened.id]
+                seen.add(opened.id)
+            updater.kill()
+        opened = TrustStore.open(path)
+        assert len(list(opened.entries())) == sizes[opened.id]
+    assert seen == set(sizes)
+    states[1].save(path)  # the dead updater's lock and its half-written file are in nobody's way
+    assert TrustStore.open(path).id == states[1].id
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
 def test_an_open_store_keeps_its_snapshot_when_the_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "trust.idvstore"
     TrustStore.from_certificates(CSCAS[:2]).save(path)
