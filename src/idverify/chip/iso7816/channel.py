@@ -217,6 +217,8 @@ class FormatProcessor:
                 return again
             if response.sw in (status.OK, status.END_OF_FILE) or response.sw >> 8 == 0x61:
                 self._limits.extended = True
+            elif self._limits.claims_extended and not refused:
+                self._limits.extended = True  # "no such file", from a card that states it and has read the command
         return response
 
     def _fits(self, command: CommandAPDU) -> bool:

@@ -27,6 +27,7 @@ class CardLimits:
         sfi: reading application files by short EF identifier works, does not, or is not known.
         over_read: asking for more bytes than a file has is answered with what is there (not with an error).
         info_read: EF.ATR/INFO has been looked for.
+        claims_extended: the ATR states extended length. That alone is not believed, since some that state it refuse.
     """
 
     extended: bool | None = None
@@ -36,6 +37,7 @@ class CardLimits:
     sfi: bool | None = None
     over_read: bool | None = None
     info_read: bool = False
+    claims_extended: bool = False
 
     def refuse_le(self, le: int) -> bool:
         """Note that ``le`` plain bytes were refused; False when there is nothing smaller to try."""
@@ -62,7 +64,8 @@ class LimitMemory:
         with self._lock:
             found = self._known.get(atr)
             if found is None:
-                found = CardLimits(extended=_stated_extended(atr))
+                stated = _stated_extended(atr)
+                found = CardLimits(extended=False if stated is False else None, claims_extended=stated is True)
                 self._known[atr] = found
                 while len(self._known) > MAX_REMEMBERED:
                     self._known.popitem(last=False)
@@ -81,14 +84,14 @@ REMEMBERED: Final = LimitMemory()
 
 
 def _stated_extended(atr: bytes) -> bool | None:
-    """False where the card capabilities in the historical bytes deny extended length, else None: it must be tried.
+    """What the card capabilities in the historical bytes say of extended length; None where they say nothing.
 
     ISO/IEC 7816-4 §8.1.1.2.7: third software function table, bit 7.
     """
     capabilities = card_capabilities(historical_bytes(atr))
-    if capabilities is not None and len(capabilities) >= 3 and not capabilities[2] & 0x40:
-        return False
-    return None
+    if capabilities is None or len(capabilities) < 3:
+        return None
+    return bool(capabilities[2] & 0x40)
 
 
 def historical_bytes(atr: bytes) -> bytes:

@@ -126,6 +126,17 @@ def test_an_error_that_is_not_about_length_says_nothing_about_extended_length() 
     assert len(script.sent) == 3
 
 
+@pytest.mark.parametrize(
+    ("sw", "known"), [("6A82", True), ("6982", True), ("6985", True), ("6700", None), ("6C10", None), ("6D00", None)]
+)
+def test_a_card_that_states_extended_length_and_has_read_such_a_command_is_believed(sw: str, known: bool | None) -> None:
+    limits = CardLimits(claims_extended=True)
+    script = Script(sw, sw, sw)
+    assert stack(script, limits).bottom.send(LONG).sw == int(sw, 16)
+    assert script.sent[0] == "00B00000001000"
+    assert limits.extended is known
+
+
 def test_extended_length_that_worked_is_not_taken_back() -> None:
     limits = CardLimits()
     channel = stack(Script("AA 9000", "6700"), limits).plain()
