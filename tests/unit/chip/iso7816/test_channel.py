@@ -129,7 +129,7 @@ def test_an_error_that_is_not_about_length_says_nothing_about_extended_length() 
 @pytest.mark.parametrize(
     ("sw", "known"), [("6A82", True), ("6982", True), ("6985", True), ("6700", None), ("6C10", None), ("6D00", None)]
 )
-def test_a_card_that_states_extended_length_and_has_read_such_a_command_is_believed(sw: str, known: bool | None) -> None:
+def test_a_card_that_states_extended_length_and_reads_it_is_believed(sw: str, known: bool | None) -> None:
     limits = CardLimits(claims_extended=True)
     script = Script(sw, sw, sw)
     assert stack(script, limits).bottom.send(LONG).sw == int(sw, 16)
