@@ -244,6 +244,16 @@ def texts() -> Iterator[tuple[str, bytes]]:
     yield "session.trace", b"".join(trace.read_bytes().splitlines(keepends=True)[:8])
     trace.unlink()
     yield "policy.toml", b'extends = "counter"\nface_fmr = 1e-5\ngroups = ["DG1"]\n[checks]\n"online.ds" = false\n'
+    checks = [
+        {"check": "pa.sod.signature", "status": "successful", "reason": "ok", "evidence": {"algorithm": "sha256"}},
+        {"check": "pa.dg.hash", "status": "failed", "reason": "hash-mismatch", "subject": "DG1"},
+    ]
+    report = {
+        "decision": {"outcome": "reject", "policy": "counter", "reasons": ["pa.dg.hash: hash-mismatch (DG1)"]},
+        "checks": checks, "trust_store": "00", "verified_at": "2026-01-02T00:00:00+00:00",
+        "scores": [{"modality": "face", "value": 0.5, "threshold": 0.3, "fmr": 1e-5, "model": "m@1"}],
+    }  # fmt: skip
+    yield "report.json", json.dumps(report).encode()
     yield "answer.json", json.dumps({"result": {"valid": True, "code": "A1"}, "transaction": "T-1"}).encode()
     yield "anchor.json", json.dumps({"number": 1, "hash": "00" * 32, "signature": "11" * 64}).encode()
 

@@ -64,7 +64,8 @@ from idverify.chip.secure_messaging import SecureMessaging
 from idverify.chip.transport.trace import ReplayTransport
 from idverify.crypto.block import Cipher
 from idverify.crypto.signature import PublicKey, SignatureAlgorithm
-from idverify.decision import Policy
+from idverify.decision import COUNTER, Outcome, Policy
+from idverify.dry_run import Recorded
 from idverify.errors import IdVerifyError, PolicyError
 from idverify.online import HttpDocumentCheck, HttpOptions, OnlineRequest
 
@@ -332,6 +333,15 @@ def _unprotect(data: bytes) -> None:
                 raise AssertionError("a failed response must end the session") from None
 
 
+def _recorded(data: bytes) -> object:
+    """A recorded report: whatever it says, a policy decides, and never accepts what is not in it."""
+    recorded = Recorded.from_json(data)
+    decision = COUNTER.decide(recorded.report, recorded.scores)
+    if decision.outcome is Outcome.ACCEPT and not recorded.scores:
+        raise AssertionError("accepted without a comparison")
+    return recorded
+
+
 @functools.cache
 def _online_check() -> tuple[HttpDocumentCheck, list[bytes]]:
     import httpx
@@ -464,6 +474,7 @@ TARGETS: Final[dict[str, Target]] = {
         Target("apdu", parsing(CommandAPDU.parse, ResponseAPDU.parse), ("apdus/*",)),
         Target("secure-messaging", parsing(_unprotect), ("apdus/*",)),
         Target("policy", parsing(_policy), ("texts/*.toml",)),
+        Target("recorded-report", parsing(_recorded), ("texts/report*",)),
         Target("online-answer", _online_answer, ("texts/answer*",)),
     )
 }

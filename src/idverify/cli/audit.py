@@ -20,7 +20,7 @@ _LogArgument = Annotated[Path, typer.Argument(metavar="LOG", help="The audit log
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
-    group = typer.Typer(no_args_is_help=True, help="The audit log: is it whole, what does it say.")
+    group = typer.Typer(no_args_is_help=True, help="The audit log: is it whole, what does it say, what must go.")
     group.command("verify", help="Walk over the whole chain and hold it against signed anchors.")(verify)
     group.command("list", help="The entries: time and outcome; there is no holder data in them.")(list_)
     group.command("erase", help="Erase the data of old entries, or of one document's; the chain stays whole.")(erase)
