@@ -90,10 +90,14 @@ def finger(
     ] = False,
     scores: _Scores = None,
     det: _Det = None,
+    discard: Annotated[
+        Path | None, typer.Option("--discard", metavar="FILE.png", help="Draw the error-versus-discard curves.")
+    ] = None,
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Measure the finger matcher."""
     from idverify.biometric.evaluation.det import plot_det
+    from idverify.biometric.evaluation.discard import plot_discard
     from idverify.biometric.evaluation.finger import evaluate_fingers
 
     with _ui.progress() as display:
@@ -106,6 +110,8 @@ def finger(
         )
         if det is not None:
             plot_det({found.model: found.curve}, det, title=f"{found.genuine:,} genuine, {found.impostor:,} impostor")
+        if discard is not None:
+            plot_discard(found.discard, discard, title="quality of fingerprints")
     if as_json:
         _ui.print_json(found.to_json())
         return

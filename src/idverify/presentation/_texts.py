@@ -418,6 +418,7 @@ SUBJECTS: Mapping[str, Text] = {
 """Subjects of checks that are no files."""
 
 FINGER_ADVICE: Mapping[str, Text] = {
+    "place-the-finger": Text("Đặt ngón tay lên cảm biến", "Place the finger on the sensor"),
     "press-harder": Text("Ấn ngón tay mạnh hơn", "Press harder"),
     "dry-the-finger-or-press-less": Text("Lau khô ngón tay hoặc ấn nhẹ hơn", "Dry the finger, or press less"),
     "centre-the-finger": Text("Đặt ngón tay vào giữa", "Centre the finger"),

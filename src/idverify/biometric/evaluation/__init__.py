@@ -2,6 +2,7 @@
 
 from idverify.biometric.evaluation.calibrate import calibrate_faces
 from idverify.biometric.evaluation.det import plot_det
+from idverify.biometric.evaluation.discard import DiscardCurve, error_versus_discard, plot_discard
 from idverify.biometric.evaluation.face import FaceEvaluation, PairsFile, evaluate_faces, read_pairs
 from idverify.biometric.evaluation.metrics import (
     ErrorCurve,
@@ -18,6 +19,7 @@ from idverify.biometric.evaluation.pad import PadEvaluation, PadItem, PadRate, e
 from idverify.biometric.evaluation.sweep import SweepRow, sweep_faces
 
 __all__ = [
+    "DiscardCurve",
     "ErrorCurve",
     "FaceEvaluation",
     "PadEvaluation",
@@ -28,6 +30,7 @@ __all__ = [
     "calibrate_faces",
     "equal_error_rate",
     "error_curve",
+    "error_versus_discard",
     "evaluate_faces",
     "evaluate_pad",
     "fmr_at",
@@ -35,6 +38,7 @@ __all__ = [
     "fnmr_at_fmr",
     "pad_rates",
     "plot_det",
+    "plot_discard",
     "read_pairs",
     "subject_bootstrap",
     "sweep_faces",

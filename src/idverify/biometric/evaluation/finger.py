@@ -25,6 +25,7 @@ import numpy as np
 
 from idverify.biometric.calibration import CalibrationPoint, CalibrationTable
 from idverify.biometric.codecs import decode_image
+from idverify.biometric.evaluation.discard import DiscardCurve, error_versus_discard
 from idverify.biometric.evaluation.metrics import (
     ErrorCurve,
     Scores,
@@ -79,6 +80,8 @@ class FingerEvaluation:
         compare_ms_median: wall-clock milliseconds of a comparison, median.
         databases: the same four rates by folder, where several were pooled.
         curve: the DET curve.
+        discard: FNMR over the share of genuine comparisons left out for the lower quality of their two pictures, at the
+            threshold of FMR 0.1 % (``fmr1000``) and at that where 5 % of all fail (``fnmr5``).
     """
 
     model: str
@@ -95,11 +98,17 @@ class FingerEvaluation:
     compare_ms_median: float
     databases: dict[str, dict[str, float]]
     curve: ErrorCurve = field(repr=False, compare=False)
+    discard: dict[str, DiscardCurve] = field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as plain values."""
-        names = [n for n in self.__slots__ if n != "curve"]
-        return {name: getattr(self, name) for name in names}
+        """The figures as plain values; of the discard curves their FNMR at 0, 10, 20 and 30 %, and their area."""
+        answer = {n: getattr(self, n) for n in self.__slots__ if n not in ("curve", "discard")}
+        shares = (0.0, 0.1, 0.2, 0.3)
+        answer["discard"] = {
+            name: {"fnmr": {f"{share:g}": curve.at(share) for share in shares}, "area": curve.area}
+            for name, curve in self.discard.items()
+        }
+        return answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +120,7 @@ class FingerScores:
         first, second: indices of the compared pictures, ``(n,)``.
         genuine: whether they show one finger, ``(n,)`` bool.
         score: ``(n,)`` float32.
+        quality: of every picture, 0 … 100; 0 where it gave no template.
         failed: indices of pictures without a template.
         extract_ms, compare_ms: wall-clock times.
     """
@@ -120,6 +130,7 @@ class FingerScores:
     second: np.ndarray
     genuine: np.ndarray
     score: Scores
+    quality: np.ndarray
     failed: tuple[int, ...]
     extract_ms: tuple[float, ...]
     compare_ms: tuple[float, ...]
@@ -191,15 +202,18 @@ def score_fingers(
     pairs = pairs_of(impressions, impostors)
     probes: list[FingerTemplate | None] = []
     references: list[FingerTemplate | None] = []
-    extract_ms = []
+    extract_ms, quality = [], []
     matcher.warm_up()
     for done, impression in enumerate(impressions, 1):
         picture = decode_image(impression.file.read_bytes())
         start = time.perf_counter()
         try:
-            probes.append(matcher.template(picture))
+            sample = matcher.sample(picture)
+            probes.append(sample.template())
+            quality.append(sample.quality.value)
         except BiometricError:
             probes.append(None)
+            quality.append(0)
         extract_ms.append(1e3 * (time.perf_counter() - start))
         if records:
             references.append(_record_beside(impression, matcher, (picture.shape[1], picture.shape[0])))
@@ -216,7 +230,8 @@ def score_fingers(
     table = np.array(pairs, np.int64).reshape(-1, 3)
     return FingerScores(
         impressions=impressions, first=table[:, 0], second=table[:, 1], genuine=table[:, 2].astype(bool),
-        score=np.array(scores, np.float32), failed=tuple(i for i, t in enumerate(probes) if t is None),
+        score=np.array(scores, np.float32), quality=np.array(quality),
+        failed=tuple(i for i, t in enumerate(probes) if t is None),
         extract_ms=tuple(extract_ms), compare_ms=tuple(compare_ms),
     )  # fmt: skip
 
@@ -287,8 +302,16 @@ def evaluate_fingers(
         model=matcher.model, **rates, intervals=intervals, fte=len(found.failed) / len(found.impressions),
         images=len(found.impressions), genuine=len(genuine), impostor=len(impostor),
         extract_ms_median=statistics.median(found.extract_ms), compare_ms_median=statistics.median(found.compare_ms),
-        databases=databases, curve=error_curve(genuine, impostor),
+        databases=databases, curve=error_curve(genuine, impostor), discard=_discard(found, genuine, impostor),
     )  # fmt: skip
+
+
+def _discard(found: FingerScores, genuine: Scores, impostor: Scores) -> dict[str, DiscardCurve]:
+    lower = np.minimum(found.quality[found.first], found.quality[found.second])[found.genuine]
+    return {
+        "fmr1000": error_versus_discard(genuine, lower, threshold=threshold_at_fmr(impostor, 0.001)),
+        "fnmr5": error_versus_discard(genuine, lower, fnmr=0.05),
+    }
 
 
 def _write_scores(folder: Path, found: FingerScores, path: Path) -> None:

@@ -1,7 +1,8 @@
 """Quality of a print, from what the extractor measured anyway, with advice for the person at the counter.
 
 The value estimates how useful the print is for comparison: it rises with the ridge area, with the number of sure
-minutiae and with their sureness. It has not yet been validated by error-versus-discard curves.
+minutiae and with their sureness. Its constants are set by eye; error-versus-discard curves (``docs/fingerprint.md``)
+show what it is worth. The quality of a finger is that of its best print.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from idverify.biometric.finger.segment import Foreground
 class FingerAdvice(enum.Enum):
     """What the person at the sensor may do better."""
 
+    PLACE = "place-the-finger"
     PRESS_HARDER = "press-harder"
     PRESS_LESS = "dry-the-finger-or-press-less"
     CENTRE = "centre-the-finger"
