@@ -1,13 +1,14 @@
 """WSQ pictures to pixels and back, through the ``_wsq`` module of the optional package ``wsq`` (NIST's NBIS in C).
 
 That decoder was written for pictures that one has made oneself. Here it meets bytes from chips, so it runs in a process
-of its own with caps on memory and time: damage that it trips over ends that process, not a counter. Where the program
-has no interpreter to start (embedded, or frozen to one file), it runs in place.
+of its own with caps on time and, where the system has such limits, on memory: damage that it trips over ends that
+process, not a counter. Where the program has no interpreter to start (embedded, frozen to one file), it runs in place.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from typing import Any, Final
@@ -24,13 +25,16 @@ _RATIO: Final = 12  # the package takes a ratio and writes 0.75 bit a pixel what
 
 _CHILD: Final = f"""
 import sys
+sys.path.insert(0, sys.argv[1])
 try:
     import resource
-    resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))
-    resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS}, {SECONDS}))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 except ImportError:
-    pass
+    resource = None
+for name, limit in (("RLIMIT_AS", {MEMORY}), ("RLIMIT_CPU", {SECONDS}), ("RLIMIT_CORE", 0)):
+    try:
+        resource.setrlimit(getattr(resource, name), (limit, limit))
+    except (AttributeError, OSError, ValueError):
+        pass
 import _wsq
 pixels, width, height, _ = _wsq.decompress(sys.stdin.buffer.read())
 sys.stdout.buffer.write(width.to_bytes(4, "big") + height.to_bytes(4, "big") + pixels)
@@ -51,11 +55,13 @@ def decode(data: bytes, header: ImageHeader) -> NDArray[np.uint8]:
         ConfigurationError: the package ``wsq`` is not installed.
         ImageError: the picture is damaged.
     """
-    _module()
+    module = _module()
     try:
-        width, height, pixels = _in_place(data) if _no_interpreter() else _in_child(data)
-    except (OSError, subprocess.SubprocessError, ValueError):
+        width, height, pixels = _in_place(module, data) if _no_interpreter() else _in_child(module, data)
+    except (subprocess.SubprocessError, ValueError):
         raise ImageError("the wsq picture cannot be decoded; it is damaged") from None
+    except OSError as error:
+        raise ImageError(f"the wsq picture cannot be decoded; no process for it ({error.strerror})") from None
     if (width, height) != (header.width, header.height) or len(pixels) != width * height:
         raise ImageError("the wsq picture cannot be decoded; it is damaged")
     return np.frombuffer(pixels, np.uint8).reshape(height, width)
@@ -89,16 +95,16 @@ def _no_interpreter() -> bool:
     return not sys.executable or bool(getattr(sys, "frozen", False))
 
 
-def _in_child(data: bytes) -> tuple[int, int, bytes]:
-    command = [sys.executable, "-I", "-c", _CHILD]
+def _in_child(module: Any, data: bytes) -> tuple[int, int, bytes]:
+    command = [sys.executable, "-I", "-c", _CHILD, os.path.dirname(module.__file__)]
     done = subprocess.run(command, input=data, capture_output=True, timeout=SECONDS, check=True)  # noqa: S603 - ours
     out = done.stdout
     return int.from_bytes(out[:4], "big"), int.from_bytes(out[4:8], "big"), out[8:]
 
 
-def _in_place(data: bytes) -> tuple[int, int, bytes]:
+def _in_place(module: Any, data: bytes) -> tuple[int, int, bytes]:
     try:
-        pixels, width, height, _ = _module().decompress(data)
+        pixels, width, height, _ = module.decompress(data)
     except Exception:  # noqa: BLE001 - the C module raises nothing more exact
         raise ValueError("damaged") from None
     return width, height, pixels

@@ -112,6 +112,12 @@ def test_a_decoder_that_dies_or_hangs_is_a_damaged_picture(child: str, monkeypat
     assert time.monotonic() - start < 20
 
 
+def test_no_process_to_be_had_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ImageError, match="no process for it"):
+        decode_image(WSQ)
+
+
 def test_a_program_without_an_interpreter_decodes_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = decode_image(WSQ)
     monkeypatch.setattr(sys, "frozen", True, raising=False)

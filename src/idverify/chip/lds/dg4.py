@@ -15,6 +15,7 @@ from idverify.errors import MalformedDataError
 TAG: Final = 0x76
 _IRIS: Final = 0x10
 _HEADER_VERSION: Final = 0x0101
+_EDITION: Final = 2021  # of ISO/IEC 39794-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ def _extensible(record: IrisImageRecord, captured: Sequence[int]) -> bytes:
                 raise MalformedDataError("iris image: raw pixels of 8 bits, and width and height of them") from None
         kind = more.image_type if more else 1
         found.append(iris_representation(picture, eye=image.eye, captured=captured, kind=kind, depth=depth))
-    return DataBlock(Part.IRIS_IMAGE, tuple(found)).encode()
+    return DataBlock(Part.IRIS_IMAGE, tuple(found), year=_EDITION).encode()
 
 
 def _block(data: bytes) -> DataBlock:

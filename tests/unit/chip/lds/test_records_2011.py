@@ -222,6 +222,19 @@ def test_data_groups_in_39794_of_either_edition() -> None:
         DG4.encode([IRISES], extensible=True)
 
 
+def test_several_images_of_a_record_are_several_representations() -> None:
+    record = FingerImageRecord(images=(FINGER, replace(FINGER, position=8), replace(FINGER, position=9)))
+    dg3 = DG3.parse(DG3.encode([record], extensible=True))
+    (block,) = dg3.data_blocks
+    assert [r.position for r in block.representations] == [7, 8, 9]
+    assert [i.position_name for i in dg3.images] == ["left index", "left middle", "left ring"]
+    assert len(dg3.resolutions) == 3
+    eyes = IrisImageRecord(images=(IRIS, replace(IRIS, eye=1)))
+    dg4 = DG4.parse(DG4.encode([eyes], extensible=True, captured=(2026, 11)))
+    assert [i.eye for i in dg4.images] == [2, 1]
+    assert [r.captured for r in dg4.data_blocks[0].representations] == [(2026, 11)] * 2
+
+
 def test_raw_pixels_become_grey_maps_and_others_are_refused() -> None:
     raw = replace(FINGER, image=bytes(12), image_format=ImageFormat.RAW, width=3, height=4, representation=None)
     (image,) = DG3.parse(DG3.encode([FingerImageRecord(images=(raw,), compression=0)], extensible=True)).images
