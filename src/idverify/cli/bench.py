@@ -153,17 +153,15 @@ def _latencies(runs: Sequence[Mapping[str, Any]]) -> Table:
     from idverify.cli._bench_runs import PERCENTILES
 
     table = Table(box=None, header_style="dim", title="citizen card, portrait of 20,000 bytes; milliseconds")
-    for title in (
-        "kbit/s", "counters", "a second", *PERCENTILES, "card alone", "ours", "over the card", "CPU each", "accepted"
-    ):  # fmt: skip
-        table.add_column(title, justify="right")
+    for title in ("kbit/s", "desks", "a second", *PERCENTILES, "card", "ours", "over", "CPU", "accepted"):
+        table.add_column(title, justify="right", no_wrap=True)
     for run in runs:
         timed = bool(run["chip_ms_p50"])
         table.add_row(
             str(run["kbit_s"] or "∞"), str(run["counters"]), f"{run['per_second']:.1f}",
             *(f"{run['latency_ms'][p]:.0f}" for p in PERCENTILES), f"{run['chip_ms_p50']:.0f}",
-            f"{run['own_percent_p50']:.1f} %" if timed else "–",
-            f"{run['over_chip_percent_p50']:+.1f} %" if timed else "–",
+            f"{run['own_percent_p50']:.1f}%" if timed else "–",
+            f"{run['over_chip_percent_p50']:+.1f}%" if timed else "–",
             f"{run['cpu_ms_each']:.0f}", f"{run['accepted']}/{run['transactions']}",
         )  # fmt: skip
     return table
@@ -177,8 +175,9 @@ def _costs(runs: Sequence[Mapping[str, Any]]) -> Table:
         box=None, header_style="dim", title="processor time of one transaction by stage, median; milliseconds"
     )
     table.add_column("stage")
-    for run in runs:
-        table.add_column(f"{run['counters']} at {run['kbit_s'] or '∞'}", justify="right")
-    for stage in dict.fromkeys(stage for run in runs for stage in run["stage_cpu_ms_p50"]):
-        table.add_row(stage, *(f"{run['stage_cpu_ms_p50'].get(stage, 0):.2f}" for run in runs))
+    shown = [runs[0], runs[-1]] if len(runs) > 1 else list(runs)
+    for run in shown:
+        table.add_column(f"{run['counters']} at {run['kbit_s'] or '∞'} kbit/s", justify="right")
+    for stage in dict.fromkeys(stage for run in shown for stage in run["stage_cpu_ms_p50"]):
+        table.add_row(stage, *(f"{run['stage_cpu_ms_p50'].get(stage, 0):.2f}" for run in shown))
     return table
