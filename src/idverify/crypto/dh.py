@@ -1,6 +1,7 @@
 """Diffie-Hellman in prime fields (PKCS #3; ICAO 9303-11 §9.6), with the three standardised groups of RFC 5114.
 
-The exponentiation is Python's three-argument ``pow``, which is not constant in time; the exponent is therefore blinded
+Powers with secret exponents are computed by the OpenSSL library of the system in constant time, where there is one (on
+Linux). Elsewhere by Python's three-argument ``pow``, which is not constant in time. Either way the exponent is blinded
 with a random multiple of the subgroup's order, wherever the order is known.
 """
 
@@ -10,6 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
+from idverify.crypto import _libcrypto
 from idverify.crypto.ec import Randomness, draw_below
 from idverify.errors import MalformedDataError, UnsupportedAlgorithmError
 
@@ -82,7 +84,12 @@ class DhGroup:
         """base^secret mod p with a blinded exponent; ``base`` must be of the subgroup."""
         if self.q is not None:
             secret += self.q * secrets.randbits(_BLINDING_BITS)
-        return pow(base, secret, self.p)
+            longest = self.q.bit_length() + _BLINDING_BITS
+        else:
+            longest = self.p.bit_length()
+        exponent = secret.to_bytes((max(longest, secret.bit_length()) + 7) // 8, "big")
+        result = _libcrypto.power(self.encode(base), exponent, self.encode(self.p))
+        return pow(base, secret, self.p) if result is None else int.from_bytes(result, "big")
 
 
 def _group(parameter_id: int, name: str, p: str, g: str, q: str) -> DhGroup:

@@ -3,9 +3,11 @@
 Secret scalars stay inside OpenSSL wherever cryptography has the curve. Its ECDH gives x-coordinates only, so two
 exchanges, with k and k + 1, give x(kP) and x((k+1)P), and y(kP) follows by the recovery of Okeya and Sakurai
 (CHES 2001, for short Weierstraß curves). The three curves that cryptography lacks (brainpoolP192r1, P224r1, P320r1)
-use a regular ladder over the complete addition formulas of Renes, Costello and Batina (EUROCRYPT 2016, algorithm 1)
-with randomised projective coordinates: the same sequence of operations for every scalar, though Python's integers are
-not strictly constant in time.
+are computed by the OpenSSL library of the system, where there is one (:func:`is_constant_time`: on Linux, if its
+libcrypto has the curve). Elsewhere they use a regular ladder over the complete addition formulas of Renes, Costello and
+Batina (EUROCRYPT 2016, algorithm 1) with randomised projective coordinates: the same sequence of operations for every
+scalar, though Python's integers are not strictly constant in time. Secrets on these curves are ephemeral keys of PACE
+and chip authentication, used for one session; no lasting key of a terminal is ever on them.
 
 Functions named ``public`` take public values only and are not constant in time.
 """
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
+from idverify.crypto import _libcrypto
 from idverify.crypto.curves import Curve
 from idverify.errors import ConfigurationError, MalformedDataError, UnsupportedAlgorithmError
 
@@ -122,6 +125,11 @@ def add(curve: Curve, left: Point, right: Point) -> Point:
     return _affine(curve, _add_complete(curve, (left.x, left.y, 1), (right.x, right.y, 1)))
 
 
+def is_constant_time(curve: Curve) -> bool:
+    """Whether products with secret scalars are computed by OpenSSL here, and not in Python."""
+    return curve.primitive is not None or _libcrypto.has_curve(curve.oid)
+
+
 def draw_scalar(curve: Curve, rng: Randomness) -> int:
     """A uniform secret scalar 1 … n − 1, by rejection (BSI TR-03111 §4.1.1).
 
@@ -189,7 +197,7 @@ class PrivateScalar:
     def public_point(self) -> Point:
         """k·G."""
         if self._key is None:
-            return _ladder(self.curve, self._secret, base_point(self.curve))
+            return _times(self.curve, self._secret, base_point(self.curve))
         numbers = self._key.public_key().public_numbers()
         return Point(numbers.x, numbers.y)
 
@@ -202,7 +210,7 @@ class PrivateScalar:
         curve = self.curve
         check_point(curve, point)
         if self._key is None or curve.primitive is None:
-            return _ladder(curve, self._secret, point)
+            return _times(curve, self._secret, point)
         if self._secret == curve.n - 1:
             return negate(curve, point)
         if self._next is None:
@@ -223,7 +231,7 @@ class PrivateScalar:
         """
         check_point(self.curve, point)
         if self._key is None:
-            return encode_x(self.curve, _ladder(self.curve, self._secret, point).x)
+            return encode_x(self.curve, _times(self.curve, self._secret, point).x)
         return self._key.exchange(ec.ECDH(), _load_public(self.curve, point))
 
 
@@ -319,6 +327,15 @@ def _add_complete(curve: Curve, left: _Projective, right: _Projective) -> _Proje
     u = (3 * t0 + t2) % p
     v = (b3 * t4 + a * (t0 - t2)) % p
     return (t3 * x - t5 * v) % p, (x * z + u * v) % p, (t5 * z + t3 * u) % p
+
+
+def _times(curve: Curve, secret: int, point: Point) -> Point:
+    """k·P on a curve that cryptography lacks."""
+    scalar = secret.to_bytes(curve.order_bytes, "big")
+    product = _libcrypto.point_times(curve.oid, scalar, encode_point(curve, point))
+    if product is None:
+        return _ladder(curve, secret, point)
+    return decode_point(curve, product, what="product")
 
 
 def _ladder(curve: Curve, secret: int, point: Point) -> Point:

@@ -5,7 +5,7 @@ import os
 import pytest
 from tests.vectors import load, unhex
 
-from idverify.crypto import dh
+from idverify.crypto import _libcrypto, dh
 from idverify.crypto.dh import GROUPS, DhGroup
 from idverify.errors import MalformedDataError, UnsupportedAlgorithmError
 
@@ -32,6 +32,25 @@ def test_group_0_is_the_one_of_the_published_example() -> None:
     assert group.encode(group.power(group.g, secret)).hex() == mapping["terminal_public_key"]
     chip = group.decode(unhex(mapping["chip_public_key"]))
     assert group.encode(group.power(chip, secret)).hex() == mapping["shared_secret_h"]
+
+
+@every_group
+@pytest.mark.parametrize("library", [True, False])
+def test_powers_of_both_ways(group: DhGroup, library: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not library:
+        monkeypatch.setattr(_libcrypto, "_library", lambda: None)
+    elif not _libcrypto.has_power():
+        pytest.skip("no OpenSSL library of the system here")
+    else:
+        monkeypatch.setattr(dh, "pow", None, raising=False)  # not in Python
+    assert _libcrypto.has_power() is library
+    assert group.q is not None
+    powers = [group.power(group.g, secret) for secret in (1, 2, 3, group.q - 1)]
+    monkeypatch.undo()
+    assert powers == [pow(group.g, secret, group.p) for secret in (1, 2, 3, group.q - 1)]
+    unknown = DhGroup("", None, group.p, group.g, None)
+    secret = unknown.draw_private(os.urandom)
+    assert unknown.power(group.g, secret) == pow(group.g, secret, group.p)
 
 
 @every_group

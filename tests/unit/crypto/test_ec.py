@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.vectors import load, unhex
 
-from idverify.crypto import ec
+from idverify.crypto import _libcrypto, ec
 from idverify.crypto.curves import CURVES, Curve, by_name
 from idverify.crypto.ec import Point, PrivateScalar
 from idverify.errors import MalformedDataError, UnsupportedAlgorithmError
@@ -158,6 +158,43 @@ def test_both_sides_agree(a: int, b: int) -> None:
         assert left.multiply(right.public_point()) == right.multiply(left.public_point())
 
 
+LACKED = [c for c in CURVES if c.primitive is None]
+with_libcrypto = pytest.mark.skipif(not _libcrypto.has_power(), reason="no OpenSSL library of the system here")
+
+
+@with_libcrypto
+@every_curve
+def test_no_secret_scalar_is_multiplied_in_python(curve: Curve, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not ec.is_constant_time(curve):
+        pytest.skip(f"the OpenSSL library of the system lacks {curve.name}")
+
+    def forbidden(*_: object) -> Point:
+        raise AssertionError("a secret scalar in Python")
+
+    for name in ("_ladder", "_add_complete", "_two_products"):
+        monkeypatch.setattr(ec, name, forbidden)
+    mine, yours = (PrivateScalar.generate(curve, os.urandom) for _ in range(2))
+    assert mine.agree(yours.public_point()) == yours.agree(mine.public_point())
+    assert mine.multiply(yours.public_point()) == yours.multiply(mine.public_point())
+
+
+@pytest.mark.parametrize("curve", LACKED, ids=lambda c: c.name)
+def test_both_ways_of_a_curve_that_cryptography_lacks_agree(curve: Curve) -> None:
+    point = reference(curve, 987654321)
+    for scalar in (1, 2, 3, 2**64, curve.n // 2, curve.n - 2, curve.n - 1, ec.draw_scalar(curve, os.urandom)):
+        expected = reference(curve, scalar, point)
+        assert ec._ladder(curve, scalar, point) == expected
+        assert ec.multiply(curve, scalar, point) == expected
+
+
+def test_an_unknown_curve_or_a_wrong_point_has_no_answer() -> None:
+    curve = by_name("brainpoolP320r1")
+    assert not _libcrypto.has_curve("1.2.3.4")
+    assert _libcrypto.point_times("1.2.3.4", bytes(40), ec.encode_point(curve, ec.base_point(curve))) is None
+    assert _libcrypto.point_times(curve.oid, (5).to_bytes(40, "big"), b"\x04" + bytes(79) + b"\x07") is None
+    assert _libcrypto.point_times(curve.oid, bytes(40), ec.encode_point(curve, ec.base_point(curve))) is None
+
+
 def test_the_ladder_does_the_same_work_for_every_scalar(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many additions for a small scalar as for a large one, none with infinity (but at the very ends)."""
     curve = by_name("brainpoolP320r1")
@@ -170,6 +207,9 @@ def test_the_ladder_does_the_same_work_for_every_scalar(monkeypatch: pytest.Monk
         return genuine(curve, left, right)
 
     monkeypatch.setattr(ec, "_add_complete", counted)
+    monkeypatch.setattr(_libcrypto, "_library", lambda: None)
+    monkeypatch.setattr(_libcrypto, "_group", lambda oid: None)
+    assert not ec.is_constant_time(curve)
     for scalar in (2, 3, 2**100 + 1, curve.n // 2, curve.n - 9):
         counts.append(0)
         ec.multiply(curve, scalar, ec.base_point(curve))
