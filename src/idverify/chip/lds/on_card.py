@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from idverify import _tlv
 from idverify.chip.lds import _der, cbeff
-from idverify.chip.lds.iso19794_2 import CardFormat, Minutia, MinutiaeRecord, Order
+from idverify.chip.lds.iso19794_2 import CardFormat, Minutia, MinutiaeRecord, MinutiaType, Order
 from idverify.errors import MalformedDataError
 
 _ALGORITHM: Final = 0x80
@@ -21,6 +21,7 @@ _PARAMETERS: Final = 0xB1
 _COUNTS: Final = 0x81
 _ORDER: Final = 0x82
 _FEATURES: Final = 0x83
+_BEST_QUALITY: Final = 100
 _WHAT: Final = "biometric information template"
 
 ANY_ORDER: Final = Order()
@@ -111,7 +112,10 @@ class OnCardTemplate:
         return _tlv.encode(cbeff.INSTANCE, *parts, header.encode())
 
     def select(self, minutiae: tuple[Minutia, ...]) -> tuple[Minutia, ...]:
-        """At most :attr:`max_minutiae` of ``minutiae``, best quality first chosen, in the card's order.
+        """At most :attr:`max_minutiae` of ``minutiae``, in the card's order (ISO/IEC 19794-2:2011 §9.3.2).
+
+        The worst quality is removed first, then the farthest from the centre of mass of all of them, then ridge
+        endings, then the largest angle; removal comes before ordering.
 
         Raises:
             MalformedDataError: fewer than the card asks for.
@@ -120,8 +124,18 @@ class OnCardTemplate:
             raise MalformedDataError(
                 f"the card asks for at least {self.min_minutiae} minutiae, the probe has {len(minutiae)}"
             )
-        best = sorted(range(len(minutiae)), key=lambda i: -minutiae[i].quality)[: self.max_minutiae]
-        return self.order.arrange([minutiae[i] for i in sorted(best)])
+        if len(minutiae) <= self.max_minutiae:
+            return self.order.arrange(minutiae)
+        n, sum_x, sum_y = len(minutiae), sum(m.x for m in minutiae), sum(m.y for m in minutiae)
+
+        def worth(index: int) -> tuple[int, int, bool, int]:
+            m = minutiae[index]
+            quality = m.quality if m.quality <= _BEST_QUALITY else 0  # 254 and 255 report none
+            distance = (n * m.x - sum_x) ** 2 + (n * m.y - sum_y) ** 2  # in whole numbers, so that equals are equal
+            return -quality, distance, m.kind is MinutiaType.RIDGE_ENDING, m.angle
+
+        kept = sorted(range(n), key=worth)[: self.max_minutiae]
+        return self.order.arrange([minutiae[i] for i in sorted(kept)])
 
 
 def to_card_units(record: MinutiaeRecord, card_format: CardFormat, *, view: int = 0) -> tuple[Minutia, ...]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idverify.chip.lds.cbeff import BiometricHeader
-from idverify.chip.lds.iso19794_2 import CardFormat, Minutia, Order, OrderMethod
+from idverify.chip.lds.iso19794_2 import CardFormat, Minutia, MinutiaType, Order, OrderMethod
 from idverify.chip.lds.on_card import OnCardTemplate
 from idverify.errors import MalformedDataError
 
@@ -86,6 +87,27 @@ def test_the_probe_is_cut_to_the_card() -> None:
     assert template.select(probe) == (probe[2], probe[0])
     with pytest.raises(MalformedDataError, match="at least 2"):
         template.select(probe[:1])
+
+
+def test_minutiae_beyond_the_cards_limit_go_in_the_standards_order() -> None:
+    """ISO/IEC 19794-2:2011 §9.3.2: quality, distance from the centre of mass, ridge endings, the largest angle."""
+
+    def kept(most: int, *minutiae: Minutia) -> tuple[Minutia, ...]:
+        header = BiometricHeader.make(format_type=5)
+        return OnCardTemplate(header=header, max_minutiae=most).select(minutiae)
+
+    ring = [Minutia(x, 100, 5) for x in (0, 90, 100, 110, 200)]
+    assert kept(3, *ring) == tuple(ring[1:4])
+    assert kept(1, *ring) == (ring[2],)
+    good = Minutia(0, 100, 5, quality=60)  # quality comes before distance
+    assert kept(2, good, *ring[1:]) == (good, ring[2])
+    assert kept(3, replace(ring[0], quality=254), *ring[1:]) == tuple(ring[1:4])  # 254 reports none
+    pair = (Minutia(0, 0, 9, MinutiaType.RIDGE_ENDING), Minutia(10, 0, 9, MinutiaType.BIFURCATION))
+    assert kept(1, *pair) == pair[1:]
+    assert kept(1, *reversed(pair)) == pair[1:]
+    twins = (Minutia(0, 0, 9), Minutia(10, 0, 8))
+    assert kept(1, *twins) == twins[1:]
+    assert kept(2, *pair) == pair
 
 
 @pytest.mark.parametrize(
