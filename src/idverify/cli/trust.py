@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from idverify.chip.pki.trust_store import TrustEntry, TrustStore
 
 _SHOWN = 20
+_WHY = {
+    "list-signer-not-trusted": " (it leads to no --root and to nothing in the store; --allow-unverified takes it)",
+    "list-signature-invalid": " (the list was altered, or its signature cannot be checked)",
+    "list-not-verified": " (taken all the same, as asked)",
+    "issuer-not-in-store": " (usable; who issued it is not known here)",
+    "unknown-format": " (no certificate, list, directory or store)",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -71,6 +78,7 @@ def import_(
             allow_unverified=allow_unverified,
             at=datetime.now(UTC),
             on_progress=lambda name, done, total: display.update(name, done, total),
+            report_refusal=True,
         )
     if as_json:
         _ui.print_json(result.to_dict())
@@ -80,8 +88,13 @@ def import_(
             f"{result.countries} countries; {result.lists} lists, {result.crls} revocation lists; {result.added} new"
         )
         _ui.say(f"{directory}", style="dim")
+        if not result.stored:
+            _ui.say("nothing could be used; no store was made", style="bold red")
+        for name in result.self_vouched:
+            _ui.say(f"  {name} is vouched for only by itself; --root CERT holds it against a root", style="yellow")
         for problem in result.problems[:_SHOWN]:
-            _ui.say(f"  ! {problem.subject}: {problem.reason.value}", style="yellow")
+            why = _WHY.get(problem.reason.value, "")
+            _ui.say(f"  ! {problem.subject}: {problem.reason.value}{why}", style="yellow")
         if len(result.problems) > _SHOWN:
             _ui.say(f"  … and {len(result.problems) - _SHOWN} more (--json shows all)", style="yellow")
     _ui.leave(_ui.Exit.FAILURE if result.refused else _ui.Exit.OK)

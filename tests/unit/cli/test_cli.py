@@ -334,6 +334,27 @@ def test_trust_import_reports_what_it_cannot_use(run: Run, tmp_path: Path) -> No
     assert "no such file" in technical(run("trust", "import", tmp_path / "nowhere", "--store", tmp_path / "s"))
 
 
+def test_trust_import_takes_no_foreign_list_and_says_why(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "list.ml").write_bytes(TestPki(seed="a state").master_list())
+    (tmp_path / "root.cer").write_bytes(TestPki(seed="another state").csca.der)
+    foreign = ("trust", "import", tmp_path / "list.ml", "--root", tmp_path / "root.cer", "--store", tmp_path / "s")
+    code, out, _ = run(*foreign)
+    assert code == 1
+    assert "no store was made" in out
+    assert "list-signer-not-trusted" in out
+    assert "--allow-unverified" in out
+    code, out, _ = run(*foreign, "--json")
+    assert code == 1
+    assert [p["reason"] for p in json.loads(out)["problems"]] == ["list-signer-not-trusted"]
+    assert not list((tmp_path / "s").glob("*.idvstore"))
+    code, out, _ = run(*foreign, "--allow-unverified")
+    assert code == 0
+    assert "list-not-verified" in out
+    code, out, _ = run("trust", "import", tmp_path / "list.ml", "--store", tmp_path / "t")
+    assert code == 0
+    assert "vouched for only by itself" in out
+
+
 # ---- inspect ----------------------------------------------------------------------------------------------------
 
 

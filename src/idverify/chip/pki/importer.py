@@ -13,7 +13,7 @@ import enum
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -89,6 +89,9 @@ class ImportResult:
         country_codes: countries of the certificates.
         lists: master lists and deviation lists that were taken.
         crls: revocation lists that were taken.
+        self_vouched: lists whose signer only the list itself vouches for: compare the signer's certificate with what
+            the list's publisher says, or name its root.
+        stored: False where nothing could be used and so no store was made.
         problems: what was odd, entry by entry.
         refused: whether something that was named in the call could not be used at all.
     """
@@ -103,6 +106,8 @@ class ImportResult:
     crls: int
     problems: tuple[Problem, ...]
     refused: bool
+    self_vouched: tuple[str, ...] = ()
+    stored: bool = True
 
     @property
     def countries(self) -> int:
@@ -122,6 +127,7 @@ class ImportResult:
             "country_codes": list(self.country_codes),
             "lists": self.lists,
             "crls": self.crls,
+            "self_vouched": list(self.self_vouched),
         }
 
 
@@ -133,6 +139,7 @@ class _Counts:
     lists: int = 0
     crls: int = 0
     refused: bool = False
+    self_vouched: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -240,6 +247,7 @@ class Importer:
             crls=counts.crls,
             problems=tuple(problems),
             refused=counts.refused,
+            self_vouched=tuple(counts.self_vouched),
         )
 
     # ---- inside --------------------------------------------------------------------------------------------------
@@ -446,6 +454,8 @@ class Importer:
                 return False
             self._problem(name, ProblemReason.LIST_NOT_VERIFIED)
             anchor = Anchor.UNVERIFIED
+        if anchor is Anchor.LIST:
+            self._counts.self_vouched.append(name)
         signer, time = master_list.verdict.signer, master_list.verdict.signing_time
         provenance = Provenance(
             name,
@@ -505,13 +515,18 @@ def update(
     pin_signers: bool | None = None,
     at: datetime | None = None,
     on_progress: Callable[[str, int, int], None] | None = None,
+    report_refusal: bool = False,
 ) -> ImportResult:
     """Add ``sources`` to the store at ``path`` (made where there is none): whole or not at all.
 
-    ``pin_signers`` is that of :meth:`Importer.add_path`, the other arguments those of :class:`Importer`.
+    ``pin_signers`` is that of :meth:`Importer.add_path`, the other arguments but the last those of :class:`Importer`.
+
+    Args:
+        report_refusal: where nothing could be used for a new store, return the result, which says ``stored=False`` and
+            why, instead of raising.
 
     Raises:
-        TrustStoreError: the store cannot be read or written.
+        TrustStoreError: the store cannot be read or written, or nothing could be used for a new one.
     """
     from idverify.chip.pki import store_file
     from idverify.chip.pki.trust_store import store_location
@@ -526,7 +541,10 @@ def update(
         if result.added or importer.builder.renewed:
             importer.builder.write(target)
         elif base is None:
-            raise TrustStoreError("nothing that could be imported; the store was not made")
+            if not report_refusal:
+                why = f" ({result.problems[0].subject}: {result.problems[0].reason})" if result.problems else ""
+                raise TrustStoreError(f"nothing that could be imported{why}; the store was not made")
+            return replace(result, stored=False, refused=True)
     return result
 
 

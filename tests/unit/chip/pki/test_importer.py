@@ -142,6 +142,12 @@ def test_who_vouches_for_a_list() -> None:
     mine = VN.master_list([VN.csca.der, DE.csca.der])
     result, store = run(("l.ml", mine))
     assert {e.provenance.anchor for e in store.entries()} == {Anchor.LIST}
+    assert result.self_vouched == ("l.ml",)
+    third = TestPki("a third state", country="FR")
+    both, store = run(("l.ml", VN.master_list([VN.csca.der, DE.csca.der])), ("m.ml", DE.master_list([third.csca.der])))
+    assert both.self_vouched == ("l.ml",)  # the second hangs on what the first one brought, and nobody named that
+    anchors = {e.country: e.provenance.anchor for e in store.entries()}
+    assert anchors == {"VN": Anchor.LIST, "DE": Anchor.LIST, "FR": Anchor.STORE}
     assert (result.parsed, result.verified, result.added, result.lists) == (2, 2, 2, 1)
 
     without_itself = VN.master_list([DE.csca.der])
@@ -252,8 +258,11 @@ def test_updates_add_and_keep(tmp_path: Path) -> None:
     assert (second.parsed, second.added, len(TrustStore.open(target))) == (2, 1, 2)
     again = update(target, [tmp_path / "de.cer"])
     assert again.added == 0
-    with pytest.raises(TrustStoreError):
-        update(tmp_path / "other", [_write(tmp_path / "noise.cer", b"noise")])
+    noise = _write(tmp_path / "noise.cer", b"noise")
+    with pytest.raises(TrustStoreError, match=r"noise\.cer: unknown-format"):
+        update(tmp_path / "other", [noise])
+    told = update(tmp_path / "other", [noise], report_refusal=True)
+    assert (told.stored, told.refused, reasons(told)) == (False, True, [ProblemReason.UNKNOWN_FORMAT])
     assert not (tmp_path / "other").is_file()
     added = {e.provenance.added for e in TrustStore.open(target).entries()}
     assert added == {"2026-01-01T00:00:00+00:00", None}
