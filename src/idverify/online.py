@@ -9,13 +9,15 @@ answers nonsense, or whose signature does not verify leaves the check ``undeterm
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import json
 import secrets
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -219,9 +221,13 @@ class HttpDocumentCheck:
             min(options.read_timeout.total_seconds(), remaining),
             connect=min(options.connect_timeout.total_seconds(), remaining),
         )
-        raw = bytearray()
+        raw, connection = bytearray(), _Connection()
+        extensions = {"trace": connection.trace}
         try:
-            with self._client.stream("POST", options.url, json=body, timeout=timeout) as response:
+            with (
+                connection.cut_after(remaining),
+                self._client.stream("POST", options.url, json=body, timeout=timeout, extensions=extensions) as response,
+            ):
                 if response.status_code >= 500 or response.status_code == 429:
                     raise _UnreachableError(f"the service answered HTTP {response.status_code}")
                 if response.status_code != 200:
@@ -262,6 +268,34 @@ class HttpDocumentCheck:
                 check=CheckId.ONLINE_DS, status=CheckStatus.FAILED, reason=Reason.SERVICE_REJECTED, evidence=evidence
             )
         return _undetermined("the answer has no verdict that is configured")
+
+
+class _Connection:
+    """The connection of one attempt, cut when the time is over: a time-out of reading ends no answer that drips."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Notes the socket of the connection that httpcore opens."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    @contextlib.contextmanager
+    def cut_after(self, seconds: float) -> Iterator[None]:
+        """Cut the connection once ``seconds`` have passed."""
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # of the plain socket: the TLS object belongs to the other thread
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _undetermined(problem: str, reason: Reason = Reason.SERVICE_UNREACHABLE) -> CheckResult:
@@ -323,4 +357,10 @@ def _client(options: HttpOptions) -> httpx.Client:
             context.load_cert_chain(options.client_certificate, options.client_key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"a certificate or key file of the online check cannot be used: {error}") from None
-    return httpx.Client(verify=context, headers=dict(options.headers), follow_redirects=False, trust_env=False)
+    return httpx.Client(
+        verify=context,
+        headers=dict(options.headers),
+        follow_redirects=False,
+        trust_env=False,
+        limits=httpx.Limits(max_keepalive_connections=0),  # a connection of its own for each attempt: it may be cut
+    )

@@ -76,7 +76,12 @@ def test_a_foreign_exception_is_found_and_kept(tmp_path: Path) -> None:
 
 
 def test_a_slow_input_is_found() -> None:
-    target = Target("slow", lambda data: time.sleep(0.02), ("nowhere/*",))
+    def busy(data: bytes) -> None:
+        end = time.process_time() + 0.02
+        while time.process_time() < end:
+            pass
+
+    target = Target("slow", busy, ("nowhere/*",))
     seconds, finding = engine.once(target, b"x", hang=0.01)
     assert seconds >= 0.02
     assert finding is not None

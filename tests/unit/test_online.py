@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import http.server
 import ipaddress
 import json
+import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -207,6 +210,41 @@ def test_a_slow_service_ends_within_the_total_time(service: Service) -> None:
     release.set()
     assert result.status is CheckStatus.UNDETERMINED
     assert time.monotonic() - start < 15, "it waited for the server instead of its own time-out"
+
+
+@pytest.mark.parametrize("head", [b"X: ", b"Content-Length: 99999\r\n\r\n{"], ids=["header", "body"])
+def test_an_answer_that_drips_is_cut_off(service: Service, head: bytes) -> None:
+    """A byte now and then keeps every single read alive, in the header and in the body."""
+    stop = threading.Event()
+
+    def drip(body: dict[str, Any], handler: http.server.BaseHTTPRequestHandler) -> tuple[int, bytes]:
+        with contextlib.suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + head)
+            while not stop.wait(0.05):
+                handler.wfile.write(b"a")
+                handler.wfile.flush()
+        return 0, b""
+
+    service.answer = drip
+    start = time.monotonic()
+    result = ask(service.options(read_timeout=timedelta(seconds=5), total_timeout=timedelta(seconds=0.7)))
+    taken = time.monotonic() - start
+    stop.set()
+    assert (result.status, result.reason) == (CheckStatus.UNDETERMINED, Reason.SERVICE_UNREACHABLE)
+    assert len(service.requests) <= 2
+    assert taken < 15, "a server that drips decides how long a check takes"
+
+
+def test_a_reset_in_the_middle_of_an_answer(service: Service) -> None:
+    def reset(body: dict[str, Any], handler: http.server.BaseHTTPRequestHandler) -> tuple[int, bytes]:
+        handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"result": "val')
+        handler.wfile.flush()
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return 0, b""
+
+    service.answer = reset
+    assert ask(service.options()).status is CheckStatus.UNDETERMINED
+    assert len(service.requests) == 3
 
 
 def test_nobody_listening_a_stranger_s_certificate_or_no_client_certificate(service: Service, tmp_path: Path) -> None:
