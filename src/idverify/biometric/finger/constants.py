@@ -109,6 +109,14 @@ OVERLAP_SUPPORT: Final = 1.0
 PRIOR: Final = 3.0
 """[measured] minutia score added to the overlap, so that two minutiae alone prove nothing."""
 
+# ---- search in a gallery
+SEARCH_CYLINDERS: Final = 40
+"""[chosen] the surest cylinders of a print that are searched; a print has 40 minutiae at the mean."""
+SEARCH_ORDER: Final = 4
+"""[measured] order of the polynomials over a cylinder's cells: 15 functions; 3 and 5 are no better."""
+SEARCH_BEST: Final = 5
+"""[measured] cylinders of the probe that count: 5 finds more than 8, 12, 16 and 24 do, in this order."""
+
 # ---- foreground
 BLOCK: Final = 12
 """[chosen] side of a block, a little more than a ridge period."""

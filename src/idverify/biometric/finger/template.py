@@ -31,6 +31,10 @@ RECORD: Final = "record"
 
 CELL_COUNT: Final = int(_INSIDE.sum())
 """Cells of a cylinder's base: 52."""
+BASE_CELLS: Final = (_CELL_X, _CELL_Y)
+"""Where they lie, in pixels along and across the minutia's direction."""
+SECTION_CENTRES: Final = _DIRECTIONS
+"""Middles of the sections over the directions, radians."""
 
 _STEPS: Final = 1024
 _FAR: Final = 1e4
