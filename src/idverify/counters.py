@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -138,13 +139,21 @@ class CounterPool:
             counter: whose transaction it is: places and processors are shared fairly between counters. Those without
                 a name count as one.
 
+        A ``timeout`` holds over the wait at the door as well.
+
         Raises:
             TransportTimeout: the pool was full for longer than its patience.
+            OperationCancelled: the token was set at the door, or the pool was closed.
         """
+        timeout, began = options.get("timeout"), time.monotonic()
+        patience = self._patience if timeout is None else min(self._patience, timeout.total_seconds())
         chosen: TransactionOptions = {
             "policy": self._policy, "matcher": self._matcher, "executor": self._work.of(counter), **options
         }  # fmt: skip
-        with self._door.entered(counter, self._patience):
+        with self._door.entered(counter, patience, options.get("cancel")):
+            if timeout is not None:
+                waited = timedelta(seconds=time.monotonic() - began)
+                chosen["timeout"] = max(timeout - waited, timedelta(milliseconds=1))
             try:
                 result = verify(transport, passwords, trust=self._trust, live=live, **chosen)
             except BaseException:

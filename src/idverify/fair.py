@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
 from idverify import _telemetry
-from idverify.errors import ConfigurationError, TransportTimeout
+from idverify.chip.transport.base import CancelToken
+from idverify.errors import ConfigurationError, OperationCancelled, TransportTimeout
 
 P = ParamSpec("P")
 T = TypeVar("T")
 MAX_WORKERS: Final = 256
+_POLL_SECONDS: Final = 0.05
 
 _Job = tuple["Future[Any]", Callable[[], Any]]
 
@@ -57,12 +59,12 @@ class FairExecutor:
         """Queue a job of a counter.
 
         Raises:
-            RuntimeError: the executor was closed, as of every executor.
+            OperationCancelled: the executor was closed.
         """
         future: Future[T] = Future()
         with self._changed:
             if self._closed:
-                raise RuntimeError("the pool is closed")
+                raise OperationCancelled("the pool is closed")
             self._queues.setdefault(counter, deque()).append((future, _telemetry.queued("work", job)))
             self._changed.notify()
         return future
@@ -141,15 +143,16 @@ class FairDoor:
         with self._lock:
             return len(self._waiting)
 
-    def entered(self, counter: str, patience: float) -> Place:
+    def entered(self, counter: str, patience: float, cancel: CancelToken | None = None) -> Place:
         """A place, as a context manager."""
-        return Place(self, counter, patience)
+        return Place(self, counter, patience, cancel)
 
-    def enter(self, counter: str, patience: float) -> None:
+    def enter(self, counter: str, patience: float, cancel: CancelToken | None = None) -> None:
         """Wait for a place, so many seconds.
 
         Raises:
             TransportTimeout: there was none in time.
+            OperationCancelled: the token was set meanwhile.
         """
         with self._lock:
             if self._holding.total() < self._limit:
@@ -158,11 +161,17 @@ class FairDoor:
             turn = threading.Event()
             self._waiting.append((counter, turn))
         deadline = time.monotonic() + patience
-        while not turn.wait(max(0.0, deadline - time.monotonic())):
+        while not turn.wait(max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))):
+            cancelled = cancel is not None and cancel.is_set()
+            if not cancelled and time.monotonic() < deadline:
+                continue
             with self._lock:
-                if not turn.is_set():  # else it was given a place at the last moment
-                    self._waiting.remove((counter, turn))
-                    raise TransportTimeout(f"all {self._limit} places were taken for {patience:.0f} s; try again later")
+                if turn.is_set():  # it was given a place at the last moment
+                    return
+                self._waiting.remove((counter, turn))
+            if cancelled:
+                raise OperationCancelled("the transaction was cancelled at the door")
+            raise TransportTimeout(f"all {self._limit} places were taken for {patience:.0f} s; try again later")
 
     def leave(self, counter: str) -> None:
         """Give the place back, or to who comes next."""
@@ -184,10 +193,11 @@ class Place:
     door: FairDoor
     counter: str
     patience: float
+    cancel: CancelToken | None = None
 
     def __enter__(self) -> None:
         began = time.monotonic()
-        self.door.enter(self.counter, self.patience)
+        self.door.enter(self.counter, self.patience, self.cancel)
         _telemetry.measure("queue.wait", time.monotonic() - began, queue="door")
 
     def __exit__(self, *_: object) -> None:

@@ -156,7 +156,6 @@ class Gathering:
 
         Raises:
             CertainError: as :meth:`arrived`.
-            ImageError, ModelError: the face cannot be compared.
         """
         if self._rejected or not (self._early or self._course.listened):
             return

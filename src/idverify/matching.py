@@ -122,8 +122,11 @@ class FaceMatching:
 
     @property
     def ready(self) -> bool:
-        """Whether both templates are there, so that :meth:`compare` does not wait."""
-        return all(f is not None and f.done() for f in (self._live, self._reference))
+        """Whether both templates are there, so that :meth:`compare` neither waits nor fails."""
+        return all(
+            f is not None and f.done() and not f.cancelled() and f.exception() is None
+            for f in (self._live, self._reference)
+        )
 
     def enrol(self, portrait: bytes | None, problem: Reason) -> None:
         """Start on the portrait, or say why there is none."""

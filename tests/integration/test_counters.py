@@ -225,3 +225,22 @@ def test_models_that_fail_to_load_end_their_transactions_and_load_when_they_are_
         (tmp_path / "gone").rename(tmp_path / "files")
         assert list(counters.map(lambda n: outcome(shared, n), range(4))) == ["accept"] * 4
         assert (shared.health.completed, shared.health.failed, shared.health.queued) == (4, 4, 0)
+
+
+def test_the_deadline_of_a_transaction_holds_at_the_door_too(matcher: FaceMatcher) -> None:
+    with pool(matcher, limit=1) as shared, ThreadPoolExecutor(1) as first:
+        slow = Endless(card().fresh())
+        running = first.submit(shared.verify, slow, password(), **options())  # type: ignore[arg-type]
+        assert slow.reached.wait(10)
+        started = time.monotonic()
+        with pytest.raises(TransportTimeout):
+            shared.verify(MemoryTransport(card().fresh()), password(), **options(timeout=timedelta(seconds=0.2)))  # type: ignore[arg-type]
+        assert time.monotonic() - started < 5
+        assert running.result().decision.outcome is Outcome.ACCEPT
+
+
+def test_a_transaction_of_a_closed_pool_is_cancelled(matcher: FaceMatcher) -> None:
+    shared = pool(matcher)
+    shared.close()
+    with pytest.raises(OperationCancelled):
+        shared.verify(MemoryTransport(card().fresh()), password(), **options())  # type: ignore[arg-type]

@@ -494,3 +494,10 @@ def test_work_in_a_queue_is_taken_out_when_the_card_fails() -> None:
         run(gone, executor=Holding(1), options=ReadOptions(max_recoveries=0))
     assert held
     assert held[0].cancelled()
+
+
+def test_a_broken_live_picture_is_one_error_with_events_and_without() -> None:
+    """Comparing early does not hide it, nor blame it on a file of the chip."""
+    for changes in ({}, {"on_event": lambda _: None}, {"early": True}):
+        with pytest.raises(ImageError):
+            run(live=b"\xff\xd8\xff not a picture", seconds=0.01, **changes)

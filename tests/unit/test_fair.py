@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from idverify.errors import ConfigurationError, TransportTimeout
+from idverify.errors import ConfigurationError, OperationCancelled, TransportTimeout
 from idverify.fair import FairDoor, FairExecutor
 
 
@@ -64,7 +64,7 @@ def test_what_was_cancelled_or_left_in_a_closed_pool_is_not_begun() -> None:
     closing.join(10)
     assert running.result(10) == (None, True)
     assert done == []
-    with pytest.raises(RuntimeError):
+    with pytest.raises(OperationCancelled):
         pool.submit("a", lambda: None)
     with pytest.raises(ConfigurationError):
         FairExecutor(0)
@@ -95,6 +95,17 @@ def test_a_free_place_goes_to_the_counter_that_holds_the_fewest() -> None:
         thread.join(10)
     assert order == ["calm", "busy", "busy"]
     assert (door.inside, door.waiting) == (0, 0)
+
+
+def test_who_cancels_at_the_door_does_not_wait_for_a_place() -> None:
+    door, token = FairDoor(1), threading.Event()
+    door.enter("a", 1)
+    threading.Timer(0.1, token.set).start()
+    started = time.monotonic()
+    with pytest.raises(OperationCancelled):
+        door.enter("b", 30, token)
+    assert time.monotonic() - started < 5
+    assert (door.inside, door.waiting) == (1, 0)
 
 
 def test_patience_ends_and_a_place_is_never_lost() -> None:
