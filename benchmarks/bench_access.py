@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from tests.vectors import load, unhex
 
 from idverify import _tlv
 from idverify.chip.access.bac import run_bac
+from idverify.chip.access.domain import DhDomain, EcDomain, standardized
 from idverify.chip.access.pace import run_pace
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.iso7816.apdu import CommandAPDU, ResponseAPDU
@@ -78,10 +79,20 @@ def drawn() -> tuple[list[bytes], Callable[[int], bytes]]:
     return values, rng
 
 
-@pytest.mark.parametrize(
-    ("mapping", "parameter_id"),
-    [("GM", p) for p in range(8, 19)] + [("IM", 13), ("CAM", 13), ("GM", 0), ("GM", 2), ("IM", 2)],
-)
+def ways() -> Iterator[Any]:
+    """Every mapping over every standardised group (ICAO 9303-11 table 4, §4.4.3.3: CAM over curves only)."""
+    for mapping in ("GM", "IM", "CAM"):
+        for parameter_id in (*range(3), *range(8, 19)):
+            domain = standardized(parameter_id)
+            if mapping == "CAM" and isinstance(domain, DhDomain):
+                continue
+            if mapping == "IM" and isinstance(domain, EcDomain) and domain.curve.p % 4 != 3:
+                continue  # secp224r1: the point encoding is defined for p = 3 mod 4 (appendix B.1)
+            name = domain.name if isinstance(domain, EcDomain) else f"dh-{parameter_id}"
+            yield pytest.param(mapping, parameter_id, id=f"{mapping}-{name}")
+
+
+@pytest.mark.parametrize(("mapping", "parameter_id"), list(ways()))
 def test_pace_terminal_side(benchmark: Any, mapping: str, parameter_id: int) -> None:
     cipher = Cipher.AES128
     protocol = f"0.4.0.127.0.7.2.2.4.{ARCS['DH' if parameter_id < 8 else 'ECDH', mapping]}.{CIPHER_ARCS[cipher]}"

@@ -261,7 +261,8 @@ class Opener:
         if password is None:
             raise AccessDeniedError(_MRZ_NEEDED)
         try:
-            messaging = run_bac(plain, password, rng=self._rng)
+            unknown = self._stack.limits.extended is None and self._stack.may_extend
+            messaging = run_bac(plain, password, rng=self._rng, probe=unknown)
         except (WrongPasswordError, CardLockedError):
             raise
         except AccessDeniedError as error:

@@ -20,13 +20,17 @@ _CRYPTOGRAM: Final = 2 * _NONCE + _KEY
 _CONDITIONS: Final = 0x6985
 
 
-def run_bac(channel: CardChannel, password: AccessPassword, *, rng: Callable[[int], bytes]) -> SecureMessaging:
+def run_bac(
+    channel: CardChannel, password: AccessPassword, *, rng: Callable[[int], bytes], probe: bool = False
+) -> SecureMessaging:
     """Prove that the MRZ was read, and agree on session keys. The application must be selected already.
 
     Args:
         channel: the card, without secure messaging.
         password: the MRZ's key data.
         rng: random bytes: 8 for RND.IFD, then 16 for K.IFD.
+        probe: encode GET CHALLENGE with extended length first: the last chance to see without risk whether the card
+            takes it, since under secure messaging a refusal ends the session.
 
     Returns:
         the secure session.
@@ -39,7 +43,9 @@ def run_bac(channel: CardChannel, password: AccessPassword, *, rng: Callable[[in
     """
     enc, mac = (BlockKey(Cipher.DES3, k) for k in session_keys(password.bac_seed(), Cipher.DES3))
     # §4.3.4.1 GET CHALLENGE
-    challenge = channel.send(CommandAPDU(0x00, 0x84, 0x00, 0x00, le=_NONCE))
+    challenge = channel.send(CommandAPDU(0x00, 0x84, 0x00, 0x00, le=_NONCE, extended=probe))
+    if probe and not (challenge.ok and len(challenge.data) == _NONCE):
+        challenge = channel.send(CommandAPDU(0x00, 0x84, 0x00, 0x00, le=_NONCE))
     if not challenge.ok:
         fail(challenge.sw, command="GET CHALLENGE", advice="The card may offer PACE only; open it with the CAN")
     rnd_ic = challenge.data

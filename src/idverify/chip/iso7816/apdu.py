@@ -20,6 +20,8 @@ class CommandAPDU:
         cla, ins, p1, p2: the header bytes, 0 … 255.
         data: the command data, at most 65,535 bytes; never in a ``repr``.
         le: the greatest number of response bytes asked for, 1 … 65,536, or None for none.
+        extended: encode it with extended length fields even where short ones would do, to see whether the card takes
+            them.
     """
 
     cla: int
@@ -28,6 +30,7 @@ class CommandAPDU:
     p2: int
     data: bytes = field(default=b"", repr=False)
     le: int | None = None
+    extended: bool = False
 
     def __post_init__(self) -> None:
         if any(not 0 <= b <= 0xFF for b in (self.cla, self.ins, self.p1, self.p2)):
@@ -44,8 +47,8 @@ class CommandAPDU:
 
     @property
     def needs_extended(self) -> bool:
-        """Whether data or Le do not fit short fields."""
-        return len(self.data) > MAX_SHORT_DATA or (self.le or 0) > MAX_SHORT_LE
+        """Whether data or Le do not fit short fields, or extended ones are wanted."""
+        return self.extended or len(self.data) > MAX_SHORT_DATA or (self.le or 0) > MAX_SHORT_LE
 
     def to_bytes(self, *, extended: bool | None = None) -> bytes:
         """The encoded command (§5.2): short where it fits, unless ``extended`` asks otherwise.

@@ -206,16 +206,17 @@ class FormatProcessor:
                 raise ConfigurationError(
                     f"a command of {len(command.data)} bytes needs extended length, which card or reader does not have"
                 )
-            return self._link.exchange(replace(command, le=MAX_SHORT_LE).to_bytes())
+            return self._link.exchange(_shortened(command).to_bytes())
         response = self._link.exchange(command.to_bytes())
         if self._limits.extended is None:
             refused = response.sw in _EXTENDED_REFUSED or response.sw >> 8 == 0x6C
             if refused and short and not command.cla & _SM_BITS:
-                again = self._link.exchange(replace(command, le=MAX_SHORT_LE).to_bytes())
+                again = self._link.exchange(_shortened(command).to_bytes())
                 if again.sw != response.sw:
                     self._limits.extended = False
                 return again
-            if response.sw in (status.OK, status.END_OF_FILE) or response.sw >> 8 == 0x61:
+            told = response.sw in (status.OK, status.END_OF_FILE) or response.sw >> 8 == 0x61
+            if told and len(response.data) <= (command.le or 0):  # not a card that took the first byte for a short Le
                 self._limits.extended = True
             elif self._limits.claims_extended and not refused:
                 self._limits.extended = True  # "no such file", from a card that states it and has read the command
@@ -223,6 +224,11 @@ class FormatProcessor:
 
     def _fits(self, command: CommandAPDU) -> bool:
         return len(command.data) + _EXTENDED_OVERHEAD <= self._link.transport.max_apdu_size
+
+
+def _shortened(command: CommandAPDU) -> CommandAPDU:
+    """The same command for short length fields; the answer may be cut to 256 bytes."""
+    return replace(command, le=min(command.le, MAX_SHORT_LE) if command.le else None, extended=False)
 
 
 class GetResponseProcessor:

@@ -15,6 +15,7 @@ from idverify.chip.lds.files import FileAddress, FileId
 from idverify.errors import (
     ApplicationNotFoundError,
     CardLockedError,
+    FileNotFoundOnCardError,
     MalformedDataError,
     SecureMessagingError,
     StatusWordError,
@@ -164,13 +165,17 @@ class FileReader:
             room = max(room, self._probe)
         return max(1, min(room, self._limits.max_le, self._max_block, MAX_EXTENDED - 1))
 
-    def read(self, file: FileId, *, partial: PartialFile | None = None, by_fid: bool = False) -> PartialFile:
+    def read(
+        self, file: FileId, *, partial: PartialFile | None = None, by_fid: bool = False, here: bool = False
+    ) -> PartialFile:
         """Read a whole file, or the rest of one.
 
         Args:
             file: which one. Its directory must be the current one.
             partial: what an interrupted read left; it is filled further and returned.
             by_fid: select by file identifier, without trying the short one.
+            here: outside the application: where the card knows the short identifier and has no such file (6A82), do not
+                look for the file identifier in the same directory.
 
         Raises:
             FileNotFoundOnCardError: there is no such file (6A82).
@@ -185,7 +190,7 @@ class FileReader:
                 self._reselect(partial)
                 ended = False
             else:
-                ended = self._start(partial, by_fid)
+                ended = self._start(partial, by_fid, here)
             self._rest(partial, ended)
         except SecureMessagingError:
             sw = self._channel.bare_status
@@ -204,7 +209,7 @@ class FileReader:
 
     # ---- the first block ----------------------------------------------------------------------------------------
 
-    def _start(self, partial: PartialFile, by_fid: bool) -> bool:
+    def _start(self, partial: PartialFile, by_fid: bool, here: bool) -> bool:
         file, place = partial.file, partial.place
         by_sfi = not by_fid and place.sfi is not None and (not file.in_application or self._limits.sfi is not False)
         if by_sfi:
@@ -213,7 +218,7 @@ class FileReader:
                 elsewhere = partial.address is not None and block.sw == status.NOT_FOUND  # its two names may differ
                 refused = elsewhere or (block.sw in _SFI_REFUSED and not self._limits.sfi)
             else:
-                refused = block.sw not in (status.OK, status.END_OF_FILE)
+                refused = block.sw not in (status.OK, status.END_OF_FILE, *([status.NOT_FOUND] if here else []))
             if refused:
                 by_sfi = False
             elif file.in_application and block.sw in (status.OK, status.END_OF_FILE):
@@ -363,15 +368,17 @@ def _trim(partial: PartialFile) -> None:
 def read_card_access(reader: FileReader, channel: CardChannel) -> bytes | None:
     """EF.CardAccess, before any application is selected (ICAO 9303-11 §4.2); None where the card has none.
 
-    Short identifier first, then SELECT by file identifier, then SELECT MF and again: Viet Nam's citizen card refuses
-    SELECT MF, other cards need it.
+    Short identifier first; where the card does not know those, SELECT by file identifier; then SELECT MF, and SELECT
+    by file identifier: Viet Nam's citizen card refuses SELECT MF, other cards need it.
     """
+    not_here = False
     for by_fid in (False, True):
         try:
-            if by_fid and select_master_file(channel) != status.OK:
+            if by_fid and select_master_file(channel) != status.OK and not not_here:
                 return None
-            content = reader.read(FileId.CARD_ACCESS, by_fid=by_fid).data
-        except (MalformedDataError, StatusWordError):
+            content = reader.read(FileId.CARD_ACCESS, by_fid=by_fid, here=not by_fid).data
+        except (MalformedDataError, StatusWordError) as error:
+            not_here = isinstance(error, FileNotFoundOnCardError)
             continue
         if content[:1] == b"\x31":
             return bytes(content)

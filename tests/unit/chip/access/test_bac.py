@@ -91,3 +91,20 @@ def test_misuse() -> None:
         run_bac(ScriptedCard([]), AccessPassword.can("123456"), rng=bytes)
     with pytest.raises(ConfigurationError, match="random"):
         run_bac(ScriptedCard([CHALLENGE]), PASSWORD, rng=lambda n: bytes(n - 1))
+
+
+EXTENDED_CHALLENGE = "00840000000008"
+
+
+@pytest.mark.parametrize("answer", ["6700", "6985", "00" * 256 + "9000", "9000"])
+def test_a_card_that_does_not_take_the_extended_challenge_gets_the_short_one(answer: str) -> None:
+    script = [(a["command"], a["response"]) for a in EXAMPLE["apdus"]]
+    card = ScriptedCard([(EXTENDED_CHALLENGE, answer), *script])
+    assert run_bac(card, PASSWORD, rng=feed(EXAMPLE["rnd_ifd"], EXAMPLE["k_ifd"]), probe=True).alive
+    assert not card.script
+
+
+def test_the_extended_challenge_is_enough_where_it_works() -> None:
+    proof = EXAMPLE["apdus"][1]
+    card = ScriptedCard([(EXTENDED_CHALLENGE, CHALLENGE[1]), (proof["command"], proof["response"])])
+    assert run_bac(card, PASSWORD, rng=feed(EXAMPLE["rnd_ifd"], EXAMPLE["k_ifd"]), probe=True).alive

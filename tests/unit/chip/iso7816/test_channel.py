@@ -137,6 +137,24 @@ def test_a_card_that_states_extended_length_and_reads_it_is_believed(sw: str, kn
     assert limits.extended is known
 
 
+@pytest.mark.parametrize(("answer", "works"), [("1122334455667788 9000", True), ("00" * 256 + " 9000", None)])
+def test_a_short_answer_asked_for_with_extended_length_shows_it(answer: str, works: bool | None) -> None:
+    """256 bytes for 8: a card that took the first length byte for Le = 256."""
+    limits = CardLimits()
+    script = Script(answer)
+    stack(script, limits).plain().send(CommandAPDU(0, 0x84, 0, 0, le=8, extended=True))
+    assert script.sent == ["00840000000008"]
+    assert limits.extended is works
+
+
+def test_a_short_command_refused_with_extended_length_is_sent_again_with_its_own_le() -> None:
+    limits = CardLimits()
+    script = Script("6700", "1122334455667788 9000")
+    assert len(stack(script, limits).plain().send(CommandAPDU(0, 0x84, 0, 0, le=8, extended=True)).data) == 8
+    assert script.sent == ["00840000000008", "0084000008"]
+    assert limits.extended is False
+
+
 def test_extended_length_that_worked_is_not_taken_back() -> None:
     limits = CardLimits()
     channel = stack(Script("AA 9000", "6700"), limits).plain()

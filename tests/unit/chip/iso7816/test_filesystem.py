@@ -282,6 +282,19 @@ def test_card_access_by_file_identifier() -> None:
     assert [c.ins for c in card.log] == [0xB0, 0xA4, 0xB0]
 
 
+@pytest.mark.parametrize("select_mf_sw", [0x9000, 0x6D00])
+def test_a_card_that_knows_short_identifiers_is_not_asked_twice_in_one_directory(select_mf_sw: int) -> None:
+    card = FileCard({FileId.COM: content(0x60, 30)}, select_mf_sw=select_mf_sw)
+    assert card_access(card) is None
+    assert [(c.ins, c.p1) for c in card.log] == [(0xB0, 0x9C), (0xA4, 0x00), (0xA4, 0x02)]
+
+
+def test_card_access_is_found_on_a_card_that_takes_a_short_identifier_for_a_missing_file() -> None:
+    card = FileCard({FileId.CARD_ACCESS: ACCESS}, sfi=True, select_mf_sw=0x6D00)
+    card.hook = lambda c: b"\x6a\x82" if c.ins == 0xB0 and c.p1 & 0x80 else None
+    assert card_access(card) == ACCESS
+
+
 def test_card_access_behind_another_current_directory_is_found_through_the_master_file() -> None:
     card = FileCard({FileId.CARD_ACCESS: ACCESS, FileId.CVCA: b"\x42\x05ABCDE" + bytes(29)})
     reader, channel, _ = opened(card)  # the application is selected: 011C is EF.CVCA there
