@@ -218,7 +218,7 @@ class FormatProcessor:
             told = response.sw in (status.OK, status.END_OF_FILE) or response.sw >> 8 == 0x61
             if told and len(response.data) <= (command.le or 0):  # not a card that took the first byte for a short Le
                 self._limits.extended = True
-            elif self._limits.claims_extended and not refused:
+            elif self._limits.claims_extended and not refused and not told:
                 self._limits.extended = True  # "no such file", from a card that states it and has read the command
         return response
 
