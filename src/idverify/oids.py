@@ -115,7 +115,7 @@ class PlainSignature(enum.StrEnum):
 
 
 class Signature(enum.StrEnum):
-    """Signature algorithms (RFC 8017 appendix C, RFC 5758 §3.2, RFC 4055 §3 and §5)."""
+    """Signature algorithms (RFC 8017 appendix C, RFC 5758 §3, RFC 4055 §3 and §5, RFC 3279 §2.2.2 and §2.3.2)."""
 
     RSA_ENCRYPTION = "1.2.840.113549.1.1.1"
     SHA1_WITH_RSA = "1.2.840.113549.1.1.5"
@@ -130,6 +130,12 @@ class Signature(enum.StrEnum):
     ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2"
     ECDSA_WITH_SHA384 = "1.2.840.10045.4.3.3"
     ECDSA_WITH_SHA512 = "1.2.840.10045.4.3.4"
+    DSA = "1.2.840.10040.4.1"
+    DSA_WITH_SHA1 = "1.2.840.10040.4.3"
+    DSA_WITH_SHA224 = "2.16.840.1.101.3.4.3.1"
+    DSA_WITH_SHA256 = "2.16.840.1.101.3.4.3.2"
+    DSA_WITH_SHA384 = "2.16.840.1.101.3.4.3.3"
+    DSA_WITH_SHA512 = "2.16.840.1.101.3.4.3.4"
 
 
 class Hash(enum.StrEnum):

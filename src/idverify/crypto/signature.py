@@ -1,8 +1,8 @@
 """Signatures of the field: keys, algorithm identifiers and their verification.
 
 RSA PKCS#1 v1.5 and PSS (RFC 8017 §8), ECDSA with DER and with plain r‖s signatures (ANSI X9.62; BSI TR-03111 §4.2.1,
-§5.2), SHA-1 to SHA-512, named and explicit curves. Weak algorithms verify and say that they are weak: whether that
-matters is for a policy.
+§5.2), DSA (FIPS 186-4 §4.7), SHA-1 to SHA-512, named and explicit curves. Weak algorithms verify and say that they are
+weak: whether that matters is for a policy.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from asn1crypto import core
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import dsa, padding, rsa, utils
 
 from idverify import _asn1
 from idverify.crypto import curves
@@ -28,6 +28,8 @@ from idverify.oids import DomainParameters, Hash, PlainSignature, Signature
 MIN_RSA_BITS: Final = 512
 MAX_RSA_BITS: Final = 8192
 MAX_RSA_EXPONENT_BITS: Final = 64
+DSA_SIZES: Final = {(1024, 160), (2048, 224), (2048, 256), (3072, 256)}
+"""Bits of p and q (FIPS 186-4 §4.2)."""
 STRONG_RSA_BITS: Final = 2048
 STRONG_CURVE_BITS: Final = 224
 """ICAO 9303-12 §4.4 (2048 and 224 bits are the least that new certificates may use)."""
@@ -57,6 +59,7 @@ class Scheme(enum.StrEnum):
     RSA_PSS = "rsa-pss"
     ECDSA = "ecdsa"
     ECDSA_PLAIN = "ecdsa-plain"
+    DSA = "dsa"
 
 
 _FIXED: Final[dict[str, tuple[Scheme, str]]] = {
@@ -70,11 +73,23 @@ _FIXED: Final[dict[str, tuple[Scheme, str]]] = {
     Signature.ECDSA_WITH_SHA256: (Scheme.ECDSA, "sha256"),
     Signature.ECDSA_WITH_SHA384: (Scheme.ECDSA, "sha384"),
     Signature.ECDSA_WITH_SHA512: (Scheme.ECDSA, "sha512"),
+    Signature.DSA_WITH_SHA1: (Scheme.DSA, "sha1"),
+    Signature.DSA_WITH_SHA224: (Scheme.DSA, "sha224"),
+    Signature.DSA_WITH_SHA256: (Scheme.DSA, "sha256"),
+    Signature.DSA_WITH_SHA384: (Scheme.DSA, "sha384"),
+    Signature.DSA_WITH_SHA512: (Scheme.DSA, "sha512"),
     PlainSignature.ECDSA_PLAIN_SHA1: (Scheme.ECDSA_PLAIN, "sha1"),
     PlainSignature.ECDSA_PLAIN_SHA224: (Scheme.ECDSA_PLAIN, "sha224"),
     PlainSignature.ECDSA_PLAIN_SHA256: (Scheme.ECDSA_PLAIN, "sha256"),
     PlainSignature.ECDSA_PLAIN_SHA384: (Scheme.ECDSA_PLAIN, "sha384"),
     PlainSignature.ECDSA_PLAIN_SHA512: (Scheme.ECDSA_PLAIN, "sha512"),
+}
+
+
+_SCHEME_OF_KEY: Final[dict[str, Scheme]] = {
+    Signature.RSA_ENCRYPTION: Scheme.RSA_PKCS1,
+    DomainParameters.EC_PUBLIC_KEY: Scheme.ECDSA,
+    Signature.DSA: Scheme.DSA,
 }
 
 
@@ -151,6 +166,12 @@ class _SubjectPublicKeyInfo(core.Sequence):  # type: ignore[misc]
     _fields = [("algorithm", AlgorithmId), ("key", core.BitString)]  # noqa: RUF012
 
 
+class _DsaParameters(core.Sequence):  # type: ignore[misc]
+    """Dss-Parms (RFC 3279 §2.3.2)."""
+
+    _fields = [("p", core.Integer), ("q", core.Integer), ("g", core.Integer)]  # noqa: RUF012
+
+
 class _FieldId(core.Sequence):  # type: ignore[misc]
     _fields = [("type", core.ObjectIdentifier), ("parameters", core.Any)]  # noqa: RUF012
 
@@ -205,7 +226,7 @@ class SignatureAlgorithm:
         Args:
             encoded: the bytes.
             hint: name of the hash that stands elsewhere (CMS ``digestAlgorithm``), for identifiers that name none:
-                rsaEncryption and id-ecPublicKey as signature algorithm, PSS without parameters.
+                rsaEncryption, id-ecPublicKey and id-dsa as signature algorithm, PSS without parameters.
             what: name for messages.
 
         Raises:
@@ -237,11 +258,10 @@ def _parse_algorithm(encoded: bytes, hint: str | None, what: str) -> SignatureAl
         return SignatureAlgorithm(
             Scheme.ECDSA, hash_name(_asn1.load(AlgorithmId, parameters, what=what).split(what)[0])
         )
-    if oid in (Signature.RSA_ENCRYPTION, DomainParameters.EC_PUBLIC_KEY):
+    if oid in _SCHEME_OF_KEY:
         if hint is None:
             raise UnsupportedAlgorithmError(f"{what}: {oid} names no hash")
-        scheme = Scheme.RSA_PKCS1 if oid == Signature.RSA_ENCRYPTION else Scheme.ECDSA
-        return SignatureAlgorithm(scheme, hint)
+        return SignatureAlgorithm(_SCHEME_OF_KEY[oid], hint)
     raise UnsupportedAlgorithmError(f"{what}: unknown algorithm {oid}")
 
 
@@ -273,18 +293,34 @@ class KeyKind(enum.StrEnum):
 
     RSA = "rsa"
     EC = "ec"
+    DSA = "dsa"
+
+
+@dataclass(frozen=True, slots=True)
+class DsaDomain:
+    """Domain parameters of DSA (FIPS 186-4 §4.1).
+
+    Attributes:
+        p, q: primes; q divides p − 1.
+        g: generator of the subgroup of order q.
+    """
+
+    p: int = field(repr=False)
+    q: int = field(repr=False)
+    g: int = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key, RSA or on one of the standardised curves.
+    """A public key: RSA, on one of the standardised curves, or DSA.
 
     Attributes:
         kind: family.
         n, e: RSA modulus and public exponent; 0 for EC.
-        curve: the curve; None for RSA.
-        x, y: the point; 0 for RSA.
+        curve: the curve, for EC only.
+        x, y: the point; y alone is the public value of DSA.
         explicit: whether the curve came as explicit parameters.
+        domain: the domain parameters, for DSA only.
         bits: bits of the modulus or of the field prime.
     """
 
@@ -295,6 +331,7 @@ class PublicKey:
     x: int = field(default=0, repr=False)
     y: int = field(default=0, repr=False)
     explicit: bool = False
+    domain: DsaDomain | None = None
 
     @classmethod
     def rsa(cls, n: int, e: int) -> PublicKey:
@@ -319,6 +356,25 @@ class PublicKey:
         if not curve.contains(x, y):
             raise MalformedDataError(f"public key: the point is not on {curve.name}")
         return cls(KeyKind.EC, curve=curve, x=x, y=y, explicit=explicit)
+
+    @classmethod
+    def dsa(cls, domain: DsaDomain, y: int) -> PublicKey:
+        """A DSA key. That p and q are primes is left to whoever has signed the certificate.
+
+        Raises:
+            UnsupportedAlgorithmError: sizes that FIPS 186-4 does not have, or parameters that are no subgroup.
+            MalformedDataError: the public value is not of the subgroup.
+        """
+        p, q, g = domain.p, domain.q, domain.g
+        if (p.bit_length(), q.bit_length()) not in DSA_SIZES or p % 2 == 0:
+            raise UnsupportedAlgorithmError(
+                f"DSA parameters of {p.bit_length()} and {q.bit_length()} bits that cannot be used"
+            )
+        if (p - 1) % q or not 1 < g < p or pow(g, q, p) != 1:
+            raise UnsupportedAlgorithmError("DSA parameters that are no subgroup")
+        if not 1 < y < p or pow(y, q, p) != 1:
+            raise MalformedDataError("public key: not of the subgroup")
+        return cls(KeyKind.DSA, y=y, domain=domain)
 
     @classmethod
     def from_point(cls, curve: Curve, encoded: bytes, *, explicit: bool = False) -> PublicKey:
@@ -353,22 +409,36 @@ class PublicKey:
         if oid == DomainParameters.EC_PUBLIC_KEY:
             curve, explicit = _curve(parameters, what)
             return cls.from_point(curve, body, explicit=explicit)
+        if oid == Signature.DSA:
+            return cls.dsa(_dsa_domain(parameters, what), _unsigned(_asn1.load(core.Integer, body, what=what)))
         raise UnsupportedAlgorithmError(f"{what}: unknown kind of key {oid}")
 
     @property
     def bits(self) -> int:
         """Bits of the modulus or of the field prime."""
+        if self.domain is not None:
+            return self.domain.p.bit_length()
         return self.curve.bits if self.curve else self.n.bit_length()
 
     @property
     def weak(self) -> bool:
-        """Whether the key is shorter than ICAO 9303-12 §4.4 asks of new certificates."""
+        """Whether the key is shorter than ICAO 9303-12 §4.4 asks of new certificates; DSA always (see FIPS 186-5)."""
+        if self.domain is not None:
+            return True
         return self.bits < (STRONG_CURVE_BITS if self.curve else STRONG_RSA_BITS)
 
     def __str__(self) -> str:
         if self.curve is None:
-            return f"rsa-{self.bits}"
+            return f"{self.kind}-{self.bits}"
         return f"ec {self.curve.name}" + (" explicit" if self.explicit else "")
+
+
+def _dsa_domain(parameters: bytes, what: str) -> DsaDomain:
+    if not parameters:  # RFC 3279 §2.3.2 lets them be the issuer's
+        raise UnsupportedAlgorithmError(f"{what}: a DSA key without domain parameters")
+    value = _asn1.load(_DsaParameters, parameters, what=what)
+    with _asn1.guard(what):
+        return DsaDomain(*(_unsigned(value[name]) for name in "pqg"))
 
 
 def _curve(parameters: bytes, what: str) -> tuple[Curve, bool]:
@@ -415,6 +485,15 @@ def _decode_point(curve: Curve, encoded: bytes) -> points.Point:
     return points.decode_point(curve, encoded)
 
 
+_KIND_OF_SCHEME: Final = {
+    Scheme.RSA_PKCS1: KeyKind.RSA,
+    Scheme.RSA_PSS: KeyKind.RSA,
+    Scheme.ECDSA: KeyKind.EC,
+    Scheme.ECDSA_PLAIN: KeyKind.EC,
+    Scheme.DSA: KeyKind.DSA,
+}
+
+
 def verify(key: PublicKey, algorithm: SignatureAlgorithm, signature: bytes, message: bytes) -> bool:
     """Whether ``signature`` is the signature of ``message`` under ``key``.
 
@@ -422,16 +501,18 @@ def verify(key: PublicKey, algorithm: SignatureAlgorithm, signature: bytes, mess
         key: the public key.
         algorithm: the algorithm; its family must be the key's.
         signature: RSA: big-endian number, leading zeros may be missing or too many; ECDSA: DER, or r‖s for the plain
-            format.
+            format; DSA: DER.
         message: the bytes that were signed, not their hash.
 
     Raises:
         UnsupportedAlgorithmError: the algorithm and the key do not go together, or a key that cannot be used.
     """
-    if (key.kind is KeyKind.RSA) != (algorithm.scheme in (Scheme.RSA_PKCS1, Scheme.RSA_PSS)):
+    if key.kind is not _KIND_OF_SCHEME[algorithm.scheme]:
         raise UnsupportedAlgorithmError(f"a {algorithm.scheme} signature under a key of the kind {key.kind}")
     if key.kind is KeyKind.RSA:
         return _verify_rsa(key, algorithm, signature, message)
+    if key.domain is not None:
+        return _verify_dsa(key, key.domain, algorithm, signature, message)
     return verify_ecdsa_digest(
         key, signature, digest(algorithm.hash, message), plain=algorithm.scheme is Scheme.ECDSA_PLAIN
     )
@@ -454,6 +535,24 @@ def _verify_rsa(key: PublicKey, algorithm: SignatureAlgorithm, signature: bytes,
         return False
     except (ValueError, UnsupportedAlgorithm) as error:
         raise UnsupportedAlgorithmError(f"an RSA key of {key.bits} bits that cannot be used") from error
+    return True
+
+
+def _verify_dsa(
+    key: PublicKey, domain: DsaDomain, algorithm: SignatureAlgorithm, signature: bytes, message: bytes
+) -> bool:
+    """FIPS 186-4 §4.7; a hash longer than q is cut to its leftmost bits."""
+    pair = _der_pair(signature)
+    if pair is None or not all(0 < number < domain.q for number in pair):
+        return False
+    try:
+        numbers = dsa.DSAParameterNumbers(domain.p, domain.q, domain.g)
+        public = dsa.DSAPublicNumbers(key.y, numbers).public_key()
+        public.verify(utils.encode_dss_signature(*pair), message, _HASHES[algorithm.hash])
+    except InvalidSignature:
+        return False
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UnsupportedAlgorithmError(f"a DSA key of {key.bits} bits that cannot be used") from error
     return True
 
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from idverify._tlv import encode as tlv
 from idverify.emulator import _der
-from idverify.emulator.keys import HASH_OIDS, EcKey, PrivateKey, RsaKey
+from idverify.emulator.keys import HASH_OIDS, DsaKey, EcKey, RsaKey, SigningKey
 from idverify.errors import ConfigurationError
 from idverify.oids import Extension, Hash, Icao, NameAttribute, Signature
 
@@ -62,24 +62,26 @@ class Scheme:
     """A signature algorithm with its parameters.
 
     Attributes:
-        family: ``ecdsa``, ``rsa-pkcs1`` or ``rsa-pss``.
+        family: ``ecdsa``, ``rsa-pkcs1``, ``rsa-pss`` or ``dsa``.
         hash_name: ``sha1`` … ``sha512``.
         mgf_hash: hash of MGF1 for PSS; the same where None.
         salt_bytes: salt of PSS; the length of the hash where None.
         null_parameters: write NULL after ecdsa-with-SHA*, as some issuers do (RFC 5758 §3.2 asks for nothing there).
     """
 
-    family: Literal["ecdsa", "rsa-pkcs1", "rsa-pss"]
+    family: Literal["ecdsa", "rsa-pkcs1", "rsa-pss", "dsa"]
     hash_name: str = "sha256"
     mgf_hash: str | None = None
     salt_bytes: int | None = None
     null_parameters: bool = False
 
     @classmethod
-    def for_key(cls, key: PrivateKey, hash_name: str = "sha256", *, pss: bool = False) -> Scheme:
+    def for_key(cls, key: SigningKey, hash_name: str = "sha256", *, pss: bool = False) -> Scheme:
         """The usual scheme for that kind of key."""
         if isinstance(key, EcKey):
             return cls("ecdsa", hash_name)
+        if isinstance(key, DsaKey):
+            return cls("dsa", hash_name)
         return cls("rsa-pss" if pss else "rsa-pkcs1", hash_name)
 
     def algorithm(self) -> bytes:
@@ -88,6 +90,8 @@ class Scheme:
         if self.family == "ecdsa":
             null = _der.NULL if self.null_parameters else b""
             return _der.sequence(_der.oid(Signature["ECDSA_WITH_" + name]), null)
+        if self.family == "dsa":
+            return _der.sequence(_der.oid(Signature["DSA_WITH_" + name]))
         if self.family == "rsa-pkcs1":
             return _der.sequence(_der.oid(Signature[name + "_WITH_RSA"]), _der.NULL)
         salt = self.salt_bytes if self.salt_bytes is not None else hashlib.new(self.hash_name).digest_size
@@ -99,13 +103,15 @@ class Scheme:
         )
         return _der.sequence(_der.oid(Signature.RSASSA_PSS), parameters)
 
-    def sign(self, key: PrivateKey, message: bytes) -> bytes:
+    def sign(self, key: SigningKey, message: bytes) -> bytes:
         """The signature value.
 
         Raises:
             ConfigurationError: the key is of another kind.
         """
         if self.family == "ecdsa" and isinstance(key, EcKey):
+            return key.sign(message, self.hash_name)
+        if self.family == "dsa" and isinstance(key, DsaKey):
             return key.sign(message, self.hash_name)
         if self.family == "rsa-pkcs1" and isinstance(key, RsaKey):
             return key.sign_pkcs1(message, self.hash_name)
@@ -169,7 +175,7 @@ class IssuedCertificate:
     """
 
     der: bytes = field(repr=False)
-    key: PrivateKey = field(repr=False)
+    key: SigningKey = field(repr=False)
     spec: CertificateSpec = field(repr=False)
 
     @property
@@ -188,14 +194,16 @@ def hash_algorithm(name: str, *, null: bool = False) -> bytes:
     return _der.sequence(_der.oid(HASH_OIDS[name]), _der.NULL if null else b"")
 
 
-def key_identifier(key: PrivateKey) -> bytes:
+def key_identifier(key: SigningKey) -> bytes:
     """SHA-1 of the public key bits."""
-    content = key.public_bytes if isinstance(key, EcKey) else _der.sequence(_der.integer(key.n), _der.integer(key.e))
+    content = (
+        key.public_bytes if not isinstance(key, RsaKey) else _der.sequence(_der.integer(key.n), _der.integer(key.e))
+    )
     return hashlib.sha1(content, usedforsecurity=False).digest()
 
 
 def build_certificate(
-    spec: CertificateSpec, key: PrivateKey, *, signer: PrivateKey, scheme: Scheme
+    spec: CertificateSpec, key: SigningKey, *, signer: SigningKey, scheme: Scheme
 ) -> IssuedCertificate:
     """Sign a certificate for ``key``.
 
@@ -260,7 +268,7 @@ def _extension(kind: str, value: bytes, *, critical: bool = False, true: int = 0
     return _der.sequence(_der.oid(kind), flag, _der.octets(value))
 
 
-def _extensions(spec: CertificateSpec, key: PrivateKey) -> list[bytes]:
+def _extensions(spec: CertificateSpec, key: SigningKey) -> list[bytes]:
     out: list[bytes] = []
     if spec.authority_key_id is not None:
         value = _der.sequence(_der.implicit(0, spec.authority_key_id))

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 
 from idverify import _tlv
 from idverify._tlv import encode as tlv
-from idverify.crypto import curves, ec
+from idverify.crypto import curves, dh, ec
 from idverify.emulator import _der
 from idverify.emulator._random import Rng, Seed, SeededRandom, draw_scalar
 from idverify.errors import ConfigurationError, MalformedDataError, UnsupportedAlgorithmError
@@ -215,8 +215,68 @@ class RsaKey:
         return _pyca_rsa(self.n, self.e, self.d, self.p, self.q)
 
 
+@dataclass(frozen=True, slots=True)
+class DsaKey:
+    """A DSA key pair in one of the groups of RFC 5114, whose sizes are those of FIPS 186-4.
+
+    Attributes:
+        group: the domain parameters.
+        secret: the private value, 1 … q - 1; never in a ``repr``.
+        public: the public value.
+    """
+
+    group: dh.DhGroup
+    secret: int = field(repr=False)
+    public: int = field(repr=False)
+
+    @classmethod
+    def generate(cls, bits: int, order_bits: int, rng: Rng) -> Self:
+        """A pair with p and q of these sizes: 1024 and 160, 2048 and 224, 2048 and 256.
+
+        Raises:
+            ConfigurationError: other sizes.
+        """
+        for group in dh.GROUPS:
+            if group.q is not None and (group.p.bit_length(), group.q.bit_length()) == (bits, order_bits):
+                secret = draw_scalar(rng, group.q)
+                return cls(group, secret, pow(group.g, secret, group.p))
+        raise ConfigurationError(f"a DSA key of {bits} and {order_bits} bits cannot be made here")
+
+    @property
+    def order(self) -> int:
+        """q."""
+        return self.group.q or 0
+
+    def spki(self, *, explicit: bool = False) -> bytes:
+        """SubjectPublicKeyInfo (RFC 3279 §2.3.2); ``explicit`` means nothing here."""
+        numbers = (_der.integer(v) for v in (self.group.p, self.order, self.group.g))
+        algorithm = _der.sequence(_der.oid(Signature.DSA), _der.sequence(*numbers))
+        return _der.sequence(algorithm, _der.bits(self.public_bytes))
+
+    @property
+    def public_bytes(self) -> bytes:
+        """The public value as an INTEGER."""
+        return _der.integer(self.public)
+
+    def sign(self, message: bytes, hash_name: str) -> bytes:
+        """DSA over ``message``, DER (FIPS 186-4 §4.6; RFC 3279 §2.2.2), with a nonce made of key and message."""
+        hashed = digest(hash_name, message)
+        q = self.order
+        z = int.from_bytes(hashed, "big") >> max(0, len(hashed) * 8 - q.bit_length())
+        rng = SeededRandom(self.secret.to_bytes(32, "big") + hashed, "nonce")
+        while True:
+            k = draw_scalar(rng, q)
+            r = pow(self.group.g, k, self.group.p) % q
+            s = pow(k, -1, q) * (z + self.secret * r) % q
+            if r and s:
+                return _der.sequence(_der.integer(r), _der.integer(s))
+
+
 PrivateKey = EcKey | RsaKey
 """A private key of the test world."""
+
+SigningKey = PrivateKey | DsaKey
+"""A key that certificates and documents can be signed with."""
 
 
 def make_key(spec: str, seed: Seed, *labels: str) -> PrivateKey:
@@ -235,6 +295,18 @@ def make_key(spec: str, seed: Seed, *labels: str) -> PrivateKey:
         raise ConfigurationError(f"no such kind of key: {spec!r}") from error
 
 
+def make_signing_key(spec: str, seed: Seed, *labels: str) -> SigningKey:
+    """As :func:`make_key`, and DSA: ``dsa-1024-160``, ``dsa-2048-224``, ``dsa-2048-256``.
+
+    Raises:
+        ConfigurationError: no such kind of key.
+    """
+    if not spec.startswith("dsa-"):
+        return make_key(spec, seed, *labels)
+    bits, _, order_bits = spec[4:].partition("-")
+    return DsaKey.generate(int(bits), int(order_bits or 0), SeededRandom(seed, "key", spec, *labels))
+
+
 def explicit_parameters(curve: curves.Curve) -> bytes:
     """ECParameters of the curve with every number spelled out (RFC 3279 §2.3.5; ANSI X9.62)."""
     size = curve.coordinate_bytes
@@ -246,13 +318,18 @@ def explicit_parameters(curve: curves.Curve) -> bytes:
     )
 
 
-def pkcs8(key: PrivateKey) -> bytes:
+def pkcs8(key: SigningKey) -> bytes:
     """The private key as PKCS #8 DER, for tests that hand it to other software."""
     if isinstance(key, RsaKey):
         algorithm = _der.sequence(_der.oid(Signature.RSA_ENCRYPTION), _der.NULL)
         inverse = pow(key.q, -1, key.p)
         numbers = (0, key.n, key.e, key.d, key.p, key.q, key.d % (key.p - 1), key.d % (key.q - 1), inverse)
         inner = _der.sequence(*(_der.integer(v) for v in numbers))
+    elif isinstance(key, DsaKey):
+        algorithm = _der.sequence(
+            _der.oid(Signature.DSA), _der.sequence(*(_der.integer(v) for v in (key.group.p, key.order, key.group.g)))
+        )
+        inner = _der.integer(key.secret)
     else:
         algorithm = _der.sequence(_der.oid(DomainParameters.EC_PUBLIC_KEY), _der.oid(key.curve.oid))
         scalar = key.secret.to_bytes(key.curve.order_bytes, "big")

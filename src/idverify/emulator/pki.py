@@ -30,7 +30,7 @@ from idverify.emulator.certificates import (
     build_crl,
     key_identifier,
 )
-from idverify.emulator.keys import PrivateKey, make_key
+from idverify.emulator.keys import SigningKey, make_signing_key
 from idverify.oids import Bsi, Icao
 
 CSCA_VALIDITY: Final = Validity(datetime(2021, 1, 1, tzinfo=UTC), datetime(2051, 1, 1, tzinfo=UTC))
@@ -52,7 +52,8 @@ class TestPki:
         country: country code of the names, written as given (``VN``; ``vn`` and ``VNM`` are seen too).
         state: alpha-3 code for SubjectAltName; looked up for a few countries where empty.
         organisation: organisation in all names.
-        csca_key, dsc_key: kinds of keys: a curve's name or ``rsa-3072``, see :func:`~idverify.emulator.keys.make_key`.
+        csca_key, dsc_key: kinds of keys: a curve's name, ``rsa-3072`` or ``dsa-2048-256``, see
+            :func:`~idverify.emulator.keys.make_signing_key`.
         hash_name: hash of all signatures and of the data groups.
         pss: RSA keys sign with RSASSA-PSS, else with PKCS #1 v1.5.
         explicit_parameters: spell out the curve in certificates, as many issuers do.
@@ -121,7 +122,7 @@ class TestPki:
         generation: int = 1,
         *,
         name: Name | None = None,
-        key: PrivateKey | None = None,
+        key: SigningKey | None = None,
         validity: Validity | None = None,
         **changes: Any,
     ) -> IssuedCertificate:
@@ -134,7 +135,7 @@ class TestPki:
             validity: from when to when.
             changes: fields of :class:`CertificateSpec` to write otherwise.
         """
-        key = key or make_key(self._keys[0], self.seed, "csca", str(generation))
+        key = key or make_signing_key(self._keys[0], self.seed, "csca", str(generation))
         spec = self._csca_spec(name or self.csca_name(), "csca", generation, validity or self._validities[0], changes)
         if "authority_key_id" not in changes:
             spec = replace(spec, authority_key_id=key_identifier(key))
@@ -154,7 +155,7 @@ class TestPki:
         number: int = 1,
         *,
         issuer: IssuedCertificate | None = None,
-        key: PrivateKey | None = None,
+        key: SigningKey | None = None,
         validity: Validity | None = None,
         **changes: Any,
     ) -> IssuedCertificate:
@@ -168,7 +169,7 @@ class TestPki:
             changes: fields of :class:`CertificateSpec` to write otherwise.
         """
         issuer = issuer or self.csca
-        key = key or make_key(self._keys[1], self.seed, "dsc", str(number))
+        key = key or make_signing_key(self._keys[1], self.seed, "dsc", str(number))
         fields: dict[str, Any] = {
             "subject": Name(self.country, self.organisation, "Document Signing", f"Emulated DS {number:05d}"),
             "issuer": issuer.spec.subject,
@@ -333,7 +334,7 @@ class TestPki:
         }
         return CertificateSpec(**fields)
 
-    def _scheme(self, role: int, key: PrivateKey) -> Scheme:
+    def _scheme(self, role: int, key: SigningKey) -> Scheme:
         return self._schemes[role] or Scheme.for_key(key, self.hash_name, pss=self._pss)
 
     def _serial(self, role: str, number: int) -> int:

@@ -8,13 +8,15 @@ from dataclasses import replace
 import ecdsa
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.crypto import der
 
 from idverify.crypto import curves
 from idverify.crypto.signature import (
+    DsaDomain,
     KeyKind,
     PublicKey,
     Scheme,
@@ -25,7 +27,7 @@ from idverify.crypto.signature import (
     verify,
     verify_ecdsa_digest,
 )
-from idverify.emulator.keys import EcKey, explicit_parameters
+from idverify.emulator.keys import DsaKey, EcKey, explicit_parameters, make_signing_key, pkcs8
 from idverify.errors import IdVerifyError, MalformedDataError, UnsupportedAlgorithmError
 
 MESSAGE = b"what the issuing state signed"
@@ -213,6 +215,86 @@ def test_zero_and_too_large_ecdsa_values_never_verify(name: str, pair: tuple[int
         size = curve.order_bytes + 1
         signature = r.to_bytes(size, "big")[-curve.order_bytes :] + s.to_bytes(size, "big")[-curve.order_bytes :]
         assert not verify_ecdsa_digest(key, signature, b"\0" * 32, plain=True)
+
+
+# ---- DSA -----------------------------------------------------------------------------------------------------------
+
+DSA_KINDS = ("dsa-1024-160", "dsa-2048-224", "dsa-2048-256")
+
+
+def dsa_key(kind: str) -> DsaKey:
+    key = make_signing_key(kind, "signature")
+    assert isinstance(key, DsaKey)
+    return key
+
+
+@pytest.mark.parametrize("name", HASHES)
+@pytest.mark.parametrize("kind", DSA_KINDS)
+def test_dsa_signatures_of_openssl_verify_and_ours_verify_there(kind: str, name: str) -> None:
+    mine = dsa_key(kind)
+    theirs = serialization.load_der_private_key(pkcs8(mine), None)
+    assert isinstance(theirs, dsa.DSAPrivateKey)
+    assert mine.spki() == theirs.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    theirs.public_key().verify(mine.sign(MESSAGE, name), MESSAGE, HASHES[name])
+    key, algorithm = PublicKey.from_spki(mine.spki()), SignatureAlgorithm(Scheme.DSA, name)
+    signature = theirs.sign(MESSAGE, HASHES[name])
+    assert verify(key, algorithm, signature, MESSAGE)
+    assert not verify(key, algorithm, signature, MESSAGE + b"!")
+    assert not any(verify(key, algorithm, flipped(signature, bit), MESSAGE) for bit in range(0, 8 * len(signature), 3))
+    assert key.weak
+    assert str(key) == kind.rpartition("-")[0]
+
+
+def test_a_dsa_key_of_openssl_s_own_making() -> None:
+    theirs = dsa.generate_private_key(1024)
+    encoded = theirs.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    algorithm = SignatureAlgorithm.parse(der.sequence(der.oid("1.2.840.10040.4.3")))
+    assert algorithm == SignatureAlgorithm(Scheme.DSA, "sha1")
+    assert algorithm.weak
+    assert verify(PublicKey.from_spki(encoded), algorithm, theirs.sign(MESSAGE, hashes.SHA1()), MESSAGE)
+
+
+def test_dsa_numbers_out_of_range_never_verify() -> None:
+    mine = dsa_key("dsa-2048-256")
+    key, algorithm, q = PublicKey.from_spki(mine.spki()), SignatureAlgorithm(Scheme.DSA, "sha256"), mine.order
+    for r, s in ((0, 1), (1, 0), (q, 1), (1, q), (q + 1, 1)):
+        assert not verify(key, algorithm, encode_dss_signature(r, s), MESSAGE)
+    assert not verify(key, algorithm, bytes.fromhex("3006 0201FF 020101"), MESSAGE)  # r = −1
+    assert not verify(key, algorithm, b"", MESSAGE)
+    assert not verify(key, algorithm, bytes(64), MESSAGE)
+
+
+def test_dsa_parameters_that_are_none_are_refused() -> None:
+    mine = dsa_key("dsa-2048-256")
+    p, q, g = mine.group.p, mine.order, mine.group.g
+    assert PublicKey.dsa(DsaDomain(p, q, g), mine.public).kind is KeyKind.DSA
+    for domain in (
+        DsaDomain(p + 1, q, g), DsaDomain(p, q - 2, g), DsaDomain(p, q, 1), DsaDomain(p, q, p), DsaDomain(p, q, g + 1),
+        DsaDomain(p >> 1100, q, g), DsaDomain(p << 4096 | 1, q, g), DsaDomain(p, q >> 20, g), DsaDomain(0, 0, 0),
+    ):  # fmt: skip
+        with pytest.raises(UnsupportedAlgorithmError):
+            PublicKey.dsa(domain, mine.public)
+    for y in (0, 1, p, p + mine.public, mine.public + 1, p - 1):
+        with pytest.raises(MalformedDataError):
+            PublicKey.dsa(DsaDomain(p, q, g), y)
+
+
+def test_dsa_parameters_of_the_issuer_are_not_guessed() -> None:
+    mine = dsa_key("dsa-1024-160")
+    bare = der.sequence(der.sequence(der.oid("1.2.840.10040.4.1")), der.element(3, b"\0" + mine.public_bytes))
+    with pytest.raises(UnsupportedAlgorithmError, match="without domain parameters"):
+        PublicKey.from_spki(bare)
+
+
+@pytest.mark.parametrize("scheme", [s for s in Scheme if s is not Scheme.DSA])
+def test_a_dsa_key_verifies_nothing_but_dsa(scheme: Scheme) -> None:
+    key = PublicKey.from_spki(dsa_key("dsa-1024-160").spki())
+    with pytest.raises(UnsupportedAlgorithmError):
+        verify(key, SignatureAlgorithm(scheme, "sha1", "sha1", 20), bytes(40), MESSAGE)
 
 
 def test_weak_keys_say_so_and_reprs_stay_short() -> None:
