@@ -38,15 +38,33 @@ FAULTS = {
     "nothing": lambda at: Fault(FaultKind.TRUNCATE, at, value=0),
     "duplicate": lambda at: Fault(FaultKind.DUPLICATE, at),
     "longer": lambda at: Fault(FaultKind.EXTEND, at, value=1 + at % 4),
+    "slow": lambda at: Fault(FaultKind.SLOW, at, value=4900),
+    "too-slow": lambda at: Fault(FaultKind.SLOW, at, value=5100),
 }
-RECOVERABLE = ("remove", "remove-executed", "timeout", "timeout-executed", "nothing")
-"""What a card that moved does: the visit must succeed all the same."""
+RECOVERABLE = ("remove", "remove-executed", "timeout", "timeout-executed", "nothing", "slow", "too-slow")
+"""What a card that moved or thought does: the visit must succeed all the same."""
+
+
+class Clock:
+    """Time that passes while the card is slow, and not else."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+CLOCK = Clock()
 
 
 @cache
 def passport() -> Card:
     """Everything there is, over a fast curve."""
-    return personalise(
+    card = personalise(
         "passport-eac",
         seed="sweep",
         pace=(PaceOption("GM", 12, Cipher.AES128),),
@@ -54,6 +72,7 @@ def passport() -> Card:
         aa="secp256r1",
         cv_pki=authority(),
     )
+    return Card(card.image, sleep=CLOCK.sleep)
 
 
 @cache
@@ -72,10 +91,18 @@ def trust() -> TrustStore:
     return TrustStore.from_certificates(passport().trust_anchors)
 
 
+def session_on(card: Card) -> DocumentSession:
+    return DocumentSession(
+        MemoryTransport(card, clock=CLOCK),
+        memory=LimitMemory(),
+        options=ReadOptions(),
+        pause=lambda seconds: None,
+        clock=CLOCK,
+    )
+
+
 def visit(card: Card) -> tuple[DocumentSession, dict[FileId, bytes], dict[CheckId, CheckResult], bool]:
-    with DocumentSession(
-        MemoryTransport(card), memory=LimitMemory(), options=ReadOptions(), pause=lambda seconds: None
-    ) as session:
+    with session_on(card) as session:
         session.open([AccessPassword.can(card.can or ""), AccessPassword.from_mrz_text(card.mrz)])
         session.read_all()
         proofs = session.authenticate_chip(challenge=bytes(range(8)))
@@ -111,11 +138,14 @@ def test_a_fault_at_every_command(kind: str) -> None:
             continue
         except IdVerifyError:
             assert kind not in RECOVERABLE, f"at command {at}"
+            assert card.wrong_keys == 0, f"a key was counted, and nobody said so, at command {at}"
             continue
         finally:
             assert time.monotonic() - started < 20
             assert card.apdu_count < 12 * commands()
         ended_well += 1
+        assert card.wrong_keys == 0
+        assert session.stats.recoveries == (0 if kind == "slow" else session.stats.recoveries)
         wrong = {f.label for f, raw in files.items() if raw != passport().files.get(f)}
         if kind.startswith(("flip", "cut", "duplicate", "longer", "status")):
             wrong -= {"EF.CardAccess", "EF.ATR/INFO"}  # plain: nothing vouches for them, so no verdict hangs on them
@@ -130,3 +160,55 @@ def test_a_fault_at_every_command(kind: str) -> None:
             assert {FileId.DG2, FileId.DG3, FileId.DG4} <= set(files)
             assert card.wrong_keys == 0
     assert ended_well >= (commands() if kind in RECOVERABLE else 1)
+
+
+# ---- passwords with a retry counter --------------------------------------------------------------------------------
+
+_PIN = 3  # reference of the password (BSI TR-03110-3 §B.1)
+
+
+@cache
+def identity_card() -> Card:
+    """A card whose PIN has a retry counter of 3."""
+    card = personalise("eid-eac2", seed="sweep", pace=(PaceOption("GM", 12, Cipher.AES128),))
+    return Card(card.image, sleep=CLOCK.sleep)
+
+
+def visit_with_pin(card: Card) -> DocumentSession:
+    with session_on(card) as session:
+        session.open(AccessPassword.pin(card.image.pin or ""))
+        session.read(FileId.DG1)
+    return session
+
+
+@pytest.mark.parametrize("kind", sorted(FAULTS))
+def test_a_fault_never_uses_up_a_try_unseen(kind: str) -> None:
+    """The right PIN, and one fault at every command: the counter stands where it stood, or the error tells it."""
+    total = visit_with_pin(identity_card().fresh()).stats.apdus
+    reported = 0
+    for at in range(total):
+        card = identity_card().fresh(faults=[FAULTS[kind](at)])
+        full = card.tries_left[_PIN]
+        try:
+            visit_with_pin(card)
+        except WrongPasswordError as refused:
+            told, left = refused.tries_left, card.tries_left[_PIN]
+            assert told == left or (told is None and left == full), f"at command {at}"
+            reported += left < full
+        except IdVerifyError:
+            assert card.tries_left[_PIN] == full, f"at command {at}"
+        else:
+            assert card.tries_left[_PIN] == full, f"at command {at}"
+    assert reported == (1 if kind == "flip-data" else 0), "an altered nonce makes the right PIN a wrong one"
+
+
+def test_a_lost_answer_never_makes_the_reader_spend_a_second_try() -> None:
+    """A wrong PIN, and the answer that counts it lost: the card is not opened anew with the same PIN."""
+    wrong = AccessPassword.pin(f"{(int(identity_card().image.pin or '0') + 1) % 1_000_000:06d}")
+    for kind in ("remove-executed", "timeout-executed", "too-slow", "nothing"):
+        for at in range(7):
+            card = identity_card().fresh(faults=[FAULTS[kind](at)])
+            with session_on(card) as session, pytest.raises(IdVerifyError):
+                session.open(wrong)
+            assert card.tries_left[_PIN] >= 2
+            assert session.stats.recoveries == 0

@@ -5,16 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.iso7816.limits import LimitMemory
 from idverify.chip.lds.files import FileId
+from idverify.chip.pki.passive_auth import verify_document
+from idverify.chip.pki.trust_store import TrustStore
 from idverify.chip.session import DocumentSession, Phase, Progress, ReadOptions
 from idverify.chip.transport.memory import MAX_SHORT_APDU, MemoryTransport
 from idverify.emulator import Card, Fault, FaultKind, Quirks, citizen_card, flip_byte, personalise, with_quirks
+from idverify.emulator.portrait import default_portrait
 from idverify.errors import (
     AccessDeniedError,
     ApplicationNotFoundError,
@@ -103,6 +107,39 @@ def test_short_apdus_stay_near_the_arithmetic_minimum(citizen: Card) -> None:
     least = sum(math.ceil(len(raw) / 223) for f, raw in files.items() if f is not FileId.CARD_ACCESS)
     assert session.stats.apdus - opened == least
     assert opened == 1 + 5 + 1, "EF.CardAccess, PACE, SELECT"
+
+
+def test_the_portrait_comes_before_all_that_trust_does_not_need(citizen: Card) -> None:
+    """EF.SOD and the keys of the chip first, then holder and portrait, each handed out while the rest is to come."""
+    seen: list[tuple[FileId, int]] = []
+    card = citizen.fresh()
+    with session_of(card, on_file=lambda file, raw: seen.append((file, card.apdu_count))) as session:
+        session.open(can(card))
+        session.read_all()
+    files = [file for file, _ in seen]
+    assert files[: files.index(FileId.DG2) + 1] == [
+        FileId.COM, FileId.SOD, FileId.DG14, FileId.DG15, FileId.DG1, FileId.DG2,
+    ]  # fmt: skip
+    assert seen[files.index(FileId.DG2)][1] < card.apdu_count, "other files follow"
+
+
+def test_skipped_files_are_never_asked_for(citizen: Card) -> None:
+    asked: set[int] = set()
+
+    class Listening(MemoryTransport):
+        def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
+            if apdu[1] == 0xB0 and apdu[2] & 0x80:
+                asked.add(apdu[2] & 0x1F)
+            return super().transmit(apdu, timeout=timeout)
+
+    skip = frozenset({FileId.DG2, FileId.DG3, FileId.COM})
+    session = DocumentSession(Listening(citizen.fresh()), options=ReadOptions(skip=skip), memory=LimitMemory(), **QUICK)
+    with session:
+        session.open(can(citizen))
+        files = session.read_all()
+    assert not skip & {*files, *session.unreadable}
+    assert {FileId.DG1, FileId.DG13, FileId.SOD} <= set(files)
+    assert not {f.sfi for f in skip} & asked
 
 
 def test_a_reader_without_extended_length(citizen: Card) -> None:
@@ -364,6 +401,65 @@ def test_a_moved_card_is_read_on_where_it_was(citizen: Card) -> None:
     assert "recover" in session.stats.milliseconds
 
 
+@pytest.mark.parametrize("executed", [False, True])
+@pytest.mark.parametrize("at", [200, 260])
+def test_a_moved_card_is_read_on_beyond_32767_bytes(at: int, executed: bool) -> None:
+    """There the offset stands in the command's data, under the odd instruction (ISO/IEC 7816-4 §11.3.3)."""
+    portrait = default_portrait() + bytes(range(256)) * 200
+    card = citizen_card(seed="long", aa="brainpoolP256r1", portrait=portrait)
+    card.faults.append(Fault(FaultKind.REMOVE, at, executed=executed))
+    odd: list[int] = []
+
+    class Listening(MemoryTransport):
+        def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
+            if apdu[1] == 0xB1:
+                odd.append(card.apdu_count)
+            return super().transmit(apdu, timeout=timeout)
+
+    options = ReadOptions(force_short_apdu=True)
+    with DocumentSession(Listening(card), options=options, memory=LimitMemory(), **QUICK) as session:
+        session.open(can(card))
+        assert session.read(FileId.DG2) == card.files[FileId.DG2]
+    size = len(card.files[FileId.DG2])
+    assert size > 60_000
+    assert at in odd
+    assert session.stats.recoveries == 1
+    least = math.ceil(32_768 / 223) + math.ceil((size - 32_768) / 220)  # 53 81 LL takes 3 bytes of each
+    assert session.stats.files[FileId.DG2].apdus <= least + 1 + 7 + 2, "opened anew, and nothing read twice"
+
+
+def test_whether_two_halves_are_one_document_is_for_the_hash_to_say(citizen: Card) -> None:
+    """Another card with the same CAN and the same EF.CardAccess is put down while the portrait is read."""
+    other = citizen_card(seed="another", aa="brainpoolP256r1", portrait=flipped(default_portrait()))
+    other = Card(replace(other.image, can=citizen.can))
+
+    class Swap(MemoryTransport):
+        def reconnect(self) -> None:
+            self._card = other
+            super().reconnect()
+
+    options = ReadOptions(force_short_apdu=True)
+    card = citizen.fresh(faults=[Fault(FaultKind.REMOVE, 60)])
+    with DocumentSession(Swap(card), options=options, memory=LimitMemory(), **QUICK) as session:
+        session.open(can(citizen))
+        files = session.read_all()
+    assert session.stats.recoveries == 1
+    assert files[FileId.DG2] not in (citizen.files[FileId.DG2], other.files[FileId.DG2])
+    trust = TrustStore.from_certificates([*citizen.trust_anchors, *other.trust_anchors])
+    report = verify_document(files, trust=trust, at=datetime(2026, 6, 1, tzinfo=UTC))
+    assert (CheckStatus.FAILED, Reason.HASH_MISMATCH) in [
+        (c.status, c.reason) for c in report.results(CheckId.DG_HASH) if c.subject == "DG2"
+    ]
+
+
+def flipped(picture: bytes) -> bytes:
+    """The picture with one byte changed in each half."""
+    altered = bytearray(picture)
+    for at in (len(altered) // 8, -40):
+        altered[at] ^= 1
+    return bytes(altered)
+
+
 @pytest.mark.parametrize("longest", [200, 1500])
 def test_a_reader_that_breaks_on_long_answers_is_read_in_short_ones(citizen: Card, longest: int) -> None:
     class Weak(MemoryTransport):
@@ -520,6 +616,28 @@ def test_the_whole_session_has_a_time_limit(citizen: Card) -> None:
     ):
         work(session, can(citizen))
     assert session.stats.recoveries == 0
+
+
+@pytest.mark.parametrize("slow", [1, 2])
+def test_every_answer_has_a_time_limit(citizen: Card, slow: int) -> None:
+    """One that comes too late is taken for a card that moved; a card that is slow again is given up."""
+    now = [0.0]
+
+    def wait(seconds: float) -> None:
+        now[0] += seconds
+
+    faults = [Fault(FaultKind.SLOW, at, value=1100) for at in (20, 60)[:slow]]
+    card = Card(citizen.image, faults=[*faults, Fault(FaultKind.SLOW, 10, value=900)], sleep=wait)
+    options = ReadOptions(apdu_timeout=timedelta(seconds=1), force_short_apdu=True)
+    transport = MemoryTransport(card, clock=lambda: now[0])
+    with DocumentSession(transport, options=options, memory=LimitMemory(), clock=lambda: now[0], **QUICK) as session:
+        session.open(can(card))
+        if slow == 1:
+            assert session.read(FileId.DG2) == card.files[FileId.DG2]
+        else:
+            with pytest.raises(TransportTimeout):
+                session.read(FileId.DG2)
+    assert session.stats.recoveries == 1
 
 
 def test_a_closed_session_has_no_keys(citizen: Card) -> None:
