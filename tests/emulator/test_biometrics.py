@@ -62,11 +62,12 @@ def test_pictures_of_ones_own() -> None:
 def test_the_other_record_formats(edition: str) -> None:
     later = edition == "39794"
     names = [f"39794-{n}" if later else f"19794-{n}:2011" for n in (5, 4, 6)]
-    quirks = Quirks(dg2_encoding=names[0], dg3_encoding=names[1], dg4_encoding=names[2])  # type: ignore[arg-type]
+    quirks = Quirks(dg2_encoding=names[0], dg3_encoding=names[1], dg4_encoding=names[2], feature_points=20)  # type: ignore[arg-type]
     usual, card = personalise("passport-eac", seed=1), personalise("passport-eac", seed=1, quirks=quirks)
     faces = [DG2.parse(c.files[FileId.DG2]) for c in (usual, card)]
     assert faces[0].portrait.image == faces[1].portrait.image
     assert len(faces[1].data_blocks) == later
+    assert len(faces[1].portrait.points) == 20
     fingers = [DG3.parse(c.files[FileId.DG3]) for c in (usual, card)]
     assert [i.image for i in fingers[0].images] == [i.image for i in fingers[1].images]
     assert fingers[1].resolutions == (500.0, 500.0)

@@ -350,7 +350,7 @@ class _Maker:
         if sniff(picture) not in (ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K):
             picture = chip_portrait(picture)
         width, height = image_size(picture)
-        points = tuple(FeaturePoint(1, 0x30 + n % 16, 40 + 5 * n, 80 + 3 * n) for n in range(quirks.feature_points))
+        points = tuple(FeaturePoint(1, 0x31 + n % 14, 40 + 5 * n, 80 + 3 * n) for n in range(quirks.feature_points))
         face = replace(FaceImage.of(picture, width=width, height=height), points=points)
         if quirks.dg2_encoding == "19794-5:2011":
             face = replace(face, representation=FaceRepresentation())

@@ -10,6 +10,7 @@ from idverify.chip.lds import cbeff, iso19794_5
 from idverify.chip.lds.images import ImageFormat
 from idverify.chip.lds.iso19794_5 import FaceImage, FaceRecord
 from idverify.chip.lds.iso39794 import DataBlock, Part, face_representation
+from idverify.chip.lds.landmarks import read_landmarks, write_landmarks
 from idverify.errors import MalformedDataError
 
 TAG: Final = 0x75
@@ -76,10 +77,12 @@ class DG2:
 
         Args:
             faces: the faces, the portrait first.
-            extensible: write ISO/IEC 39794-5 blocks (picture and size only) instead of ISO/IEC 19794-5 records.
+            extensible: write ISO/IEC 39794-5 blocks (picture, size and feature points) instead of ISO/IEC 19794-5
+                records.
 
         Raises:
             ValueError: no face.
+            MalformedDataError: ``extensible``, and a picture or feature point that ISO/IEC 39794-5 cannot hold.
         """
         if not faces:
             raise ValueError("expected at least one face")
@@ -108,6 +111,7 @@ def _faces(block: DataBlock) -> list[FaceImage]:
                 width=width,
                 height=height,
                 data_type=int(form.jpeg2000),
+                points=read_landmarks(representation),
                 problems=problems,
             )
         )
@@ -116,6 +120,7 @@ def _faces(block: DataBlock) -> list[FaceImage]:
 
 def _extensible(face: FaceImage) -> cbeff.BiometricInstance:
     size = (face.width, face.height) if face.width and face.height else None
-    block = DataBlock(Part.FACE_IMAGE, (face_representation(face.image, size=size),))
+    points = write_landmarks(face.points)
+    block = DataBlock(Part.FACE_IMAGE, (face_representation(face.image, size=size, others=points),))
     header = cbeff.BiometricHeader.make(format_type=0x002A)
     return cbeff.BiometricInstance(header, block.encode(), cbeff.CONSTRUCTED_DATA)

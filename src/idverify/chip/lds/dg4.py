@@ -71,6 +71,8 @@ class DG4:
                 eye = record.images[0].eye
             elif header.format_type == Part.IRIS_IMAGE.format_type:
                 blocks.append(_block(instance.data))
+                if any(r.lacks_range for r in blocks[-1].representations):
+                    problems.append("the range of the camera is missing")
                 eye = blocks[-1].representations[0].position or 0
             else:
                 raise MalformedDataError("DG4: the format type is no iris image")

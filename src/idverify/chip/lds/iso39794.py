@@ -71,6 +71,7 @@ _IMAGE_PATH: Final = {
 _FACE_INFORMATION: Final = (0xA1, 0xA0, 0xA0, 0xA1)
 _CAPTURED: Final = {Part.FACE_IMAGE: 0xA2, Part.FINGER_IMAGE: 0xA4, Part.IRIS_IMAGE: 0xA8}
 _QUALITY: Final = {Part.FACE_IMAGE: 0xA3, Part.FINGER_IMAGE: 0xA6, Part.IRIS_IMAGE: 0xAB}
+_IRIS_IMAGE_WITHOUT_RANGE: Final = 0x88
 _SAMPLING: Final = 0xA7
 _PER_CENTIMETRE: Final = 1
 _TIME_FIELDS: Final = 7
@@ -126,6 +127,8 @@ class Representation:
         """
         path = _IMAGE_PATH.get(self.part)
         value = self.find(*path) if path else None
+        if self.lacks_range:
+            value = self.find(_IRIS_IMAGE_WITHOUT_RANGE)
         if not value:
             raise MalformedDataError(f"ISO/IEC 39794-{self.part.number}: a representation has no picture")
         return value
@@ -136,9 +139,17 @@ class Representation:
         return sniff(self.image) or ImageFormat.RAW
 
     @property
+    def lacks_range(self) -> bool:
+        """Whether this is an iris without the range of the camera and all later objects one tag lower."""
+        tags = {t for t, _ in self.objects}
+        return self.part is Part.IRIS_IMAGE and 0x89 not in tags and _IRIS_IMAGE_WITHOUT_RANGE in tags
+
+    @property
     def captured(self) -> tuple[int, ...] | None:
         """Year, month, day, hour, minute, second and millisecond of the capture, as many as the block says."""
         tag = _CAPTURED.get(self.part)
+        if tag is not None:
+            tag -= self.lacks_range
         block = self.find(tag) if tag is not None else None
         if block is None:
             return None
@@ -153,7 +164,7 @@ class Representation:
     def quality(self) -> int | None:
         """The score of the first quality block, 0 … 100; None where there is none, or it says that it failed."""
         tag = _QUALITY.get(self.part)
-        return None if tag is None else self.number(tag, _der.SEQUENCE, 0xA1, 0x80)
+        return None if tag is None else self.number(tag - self.lacks_range, _der.SEQUENCE, 0xA1, 0x80)
 
     @property
     def pixels_per_inch(self) -> float | None:
@@ -256,8 +267,16 @@ class DataBlock:
         return _tlv.encode(WRAPPER, block) if wrapped else block
 
 
-def face_representation(image: bytes, *, size: tuple[int, int] | None = None, identifier: int = 0) -> Representation:
+def face_representation(
+    image: bytes, *, size: tuple[int, int] | None = None, identifier: int = 0, others: Iterable[tuple[int, bytes]] = ()
+) -> Representation:
     """A face representation with the mandatory fields of the eMRTD profile, and the size where given.
+
+    Args:
+        image: JPEG or JPEG 2000.
+        size: width and height in pixels.
+        identifier: number of the representation.
+        others: further objects of the representation as tag and value, in the order of their tags.
 
     Raises:
         MalformedDataError: the picture is neither JPEG nor JPEG 2000.
@@ -269,7 +288,9 @@ def face_representation(image: bytes, *, size: tuple[int, int] | None = None, id
     if size is not None:
         information += _tlv.encode(0xA7, _integer(0x80, size[0]), _integer(0x81, size[1]))
     block = _tlv.encode(0xA0, _tlv.encode(0x80, image), _tlv.encode(0xA1, information))
-    return _representation(Part.FACE_IMAGE, _integer(0x80, identifier), _tlv.encode(0xA1, _tlv.encode(0xA0, block)))
+    picture = _tlv.encode(0xA1, _tlv.encode(0xA0, block))
+    made = _representation(Part.FACE_IMAGE, _integer(0x80, identifier), picture)
+    return Representation(made.part, (*made.objects, *others))
 
 
 def finger_representation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +13,9 @@ from tests.shared import needs_shared, shared
 from idverify import _tlv
 from idverify.chip.lds import cbeff
 from idverify.chip.lds.dg2 import DG2
+from idverify.chip.lds.dg4 import DG4
 from idverify.chip.lds.images import ImageFormat
-from idverify.chip.lds.iso19794_5 import FaceImage
+from idverify.chip.lds.iso19794_5 import FaceImage, FeaturePoint
 from idverify.chip.lds.iso39794 import (
     DataBlock,
     Part,
@@ -23,6 +25,7 @@ from idverify.chip.lds.iso39794 import (
     iris_representation,
     minutiae_representation,
 )
+from idverify.chip.lds.landmarks import LANDMARKS, read_landmarks, write_landmarks
 from idverify.errors import MalformedDataError
 
 JPEG = b"\xff\xd8\xff\xe0" + bytes(300)
@@ -119,6 +122,19 @@ def test_an_iris_representation_is_laid_out_as_the_module_says() -> None:
     )  # fmt: skip
 
 
+def test_an_iris_without_range_is_read_and_named() -> None:
+    """An open reader takes the date from [7] and the picture from [8]: who writes so leaves the range out."""
+    made = iris_representation(PGM, eye=2, captured=(2026, 11), quality=(1, 1, 70))
+    moved = tuple((t - 1 if t & 0x1F > 7 else t, v) for t, v in made.objects if t != 0xA7)
+    block = DataBlock(Part.IRIS_IMAGE, (Representation(Part.IRIS_IMAGE, moved),))
+    header = cbeff.BiometricHeader.make(format_type=0x2C, biometric_subtype=2)
+    dg4 = DG4.parse(cbeff.encode_group(0x76, [cbeff.BiometricInstance(header, block.encode(), 0x7F2E)]))
+    (found,) = dg4.data_blocks[0].representations
+    assert (found.image, found.captured, found.quality, found.position) == (PGM, (2026, 11), 70, 2)
+    assert dg4.problems == ("the range of the camera is missing",)
+    assert not made.lacks_range
+
+
 def test_pictures_that_a_part_has_no_code_for_are_not_written() -> None:
     for bad in (JPEG, b"GIF89a"):
         with pytest.raises(MalformedDataError, match="expected"):
@@ -160,6 +176,45 @@ def test_minutiae_are_kept_as_they_are() -> None:
     assert found.encode() == block.encode()
     with pytest.raises(MalformedDataError, match="no picture"):
         _ = found.representations[0].image
+
+
+POINTS = (FeaturePoint(1, 0x21, 0, 1), FeaturePoint(1, 0x3E, 200, 300), FeaturePoint(1, 0xC4, 65_535, 5))
+
+
+def test_landmarks_are_feature_points() -> None:
+    face = replace(FaceImage.of(JPEG, width=413, height=531), points=POINTS)
+    dg2 = DG2.parse(DG2.encode([face], extensible=True))
+    assert (dg2.portrait.points, dg2.portrait.image, dg2.problems) == (POINTS, JPEG, ())
+    (representation,) = dg2.data_blocks[0].representations
+    # 2.1 is the first code of id-icao-iso-iec-39794-5-ed-1-v1, 12.4 the last: 87
+    blocks = representation.find(LANDMARKS)
+    assert blocks is not None
+    assert blocks[:25].hex() == "3017a009a007a005a103800100a10aa008a006800100810101"
+    assert "800157" in blocks.hex()
+
+
+def test_landmarks_of_other_kinds_and_without_place_are_skipped() -> None:
+    code = nested((0xA0, 0xA0, 0xA0, 0x80), b"\1")  # as the base standard writes it: without extension
+    place = nested((0xA1, 0xA0, 0xA0), _tlv.encode(0x80, b"\7") + _tlv.encode(0x81, b"\x08"))
+    other = nested((0xA0, 0xA0, 0xA1, 0xA0, 0xA0, 0xA1, 0x80), b"\5")  # anthropometric
+    texture = nested((0xA1, 0xA0, 0xA1), _tlv.encode(0x80, b"\1") + _tlv.encode(0x81, b"\1"))
+    unknown = nested((0xA0, 0xA0, 0xA0, 0x80), b"\x58")
+    blocks = [(code, place), (other, place), (code,), (code, texture), (unknown, place)]
+    value = b"".join(_tlv.encode(0x30, *b) for b in blocks)
+    face = face_representation(JPEG, others=((LANDMARKS, value),))
+    assert read_landmarks(face) == (FeaturePoint(1, 0x22, 7, 8),)
+    many = face_representation(JPEG, others=((LANDMARKS, _tlv.encode(0x30, code, place) * 1025),))
+    for bad in (many, face_representation(JPEG, others=((LANDMARKS, b"\x04\1\0"),))):
+        with pytest.raises(MalformedDataError):
+            read_landmarks(bad)
+    with pytest.raises(MalformedDataError, match=r"3\.15 is none"):
+        write_landmarks([FeaturePoint(1, 0x3F, 1, 1)])
+
+
+def nested(path: tuple[int, ...], value: bytes) -> bytes:
+    for tag in reversed(path):
+        value = _tlv.encode(tag, value)
+    return value
 
 
 GOOD = DataBlock(Part.FACE_IMAGE, (face_representation(JPEG[:40]),)).encode()
