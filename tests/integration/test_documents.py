@@ -43,7 +43,7 @@ def options(words: list[str]) -> set[str]:
     while words and hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     assert not hasattr(command, "commands"), "a command group, not a command"
-    return {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
