@@ -378,7 +378,7 @@ class PublicKey:
 
     @classmethod
     def from_point(cls, curve: Curve, encoded: bytes, *, explicit: bool = False) -> PublicKey:
-        """An EC key from its uncompressed or compressed point (BSI TR-03111 §3.2).
+        """An EC key from its uncompressed, compressed or hybrid point (BSI TR-03111 §3.2; ANSI X9.62 §4.3.6).
 
         Raises:
             MalformedDataError: another encoding, or a point that is not on the curve.
@@ -482,6 +482,10 @@ def _decode_point(curve: Curve, encoded: bytes) -> points.Point:
     if encoded[:1] in (b"\x02", b"\x03") and len(encoded) == 1 + size:
         x = int.from_bytes(encoded[1:], "big")
         return points.decompress_point(curve, x, odd=encoded[0] == 0x03)
+    if encoded[:1] in (b"\x06", b"\x07") and len(encoded) == 1 + 2 * size:  # hybrid: both coordinates and the sign
+        if encoded[-1] & 1 != encoded[0] & 1:
+            raise MalformedDataError(f"public key: a hybrid point on {curve.name} that contradicts itself")
+        return points.decode_point(curve, b"\x04" + encoded[1:])
     return points.decode_point(curve, encoded)
 
 

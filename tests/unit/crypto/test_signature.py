@@ -297,6 +297,17 @@ def test_a_dsa_key_verifies_nothing_but_dsa(scheme: Scheme) -> None:
         verify(key, SignatureAlgorithm(scheme, "sha1", "sha1", 20), bytes(40), MESSAGE)
 
 
+@pytest.mark.parametrize("curve", [curves.by_name("secp256r1"), curves.by_name("brainpoolP224r1")], ids=str)
+def test_a_hybrid_point_is_read_and_must_agree_with_itself(curve: curves.Curve) -> None:
+    size = curve.coordinate_bytes
+    body = curve.gx.to_bytes(size, "big") + curve.gy.to_bytes(size, "big")
+    right, wrong = (b"\x06", b"\x07") if curve.gy % 2 == 0 else (b"\x07", b"\x06")
+    assert PublicKey.from_point(curve, right + body) == PublicKey.ec(curve, curve.gx, curve.gy)
+    for bad in (wrong + body, right + body[:-1], right + body[size:] + body[:size]):
+        with pytest.raises(MalformedDataError):
+            PublicKey.from_point(curve, bad)
+
+
 def test_weak_keys_say_so_and_reprs_stay_short() -> None:
     assert PublicKey.rsa((1 << 1023) | 1, 3).weak
     assert not RSA_KEY.weak

@@ -175,6 +175,7 @@ EXPLICIT = "-param_enc explicit"
 PSS = ("-keyopt", "rsa_padding_mode:pss")
 MASK = ("-keyopt", "rsa_mgf1_md:sha1")
 COMPRESSED = "-conv_form compressed"
+HYBRID = "-conv_form hybrid"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,7 @@ COMPRESSED = "-conv_form compressed"
         (f"ec prime256v1 {EXPLICIT}", f"ec prime256v1 {EXPLICIT}", ("-keyid",)),
         (f"ec prime256v1 {COMPRESSED}", f"ec prime256v1 {COMPRESSED}", ()),
         (f"ec prime256v1 {EXPLICIT} {COMPRESSED}", f"ec prime256v1 {EXPLICIT} {COMPRESSED}", ()),
+        (f"ec prime256v1 {HYBRID}", f"ec brainpoolP256r1 {HYBRID}", ()),
         ("ec brainpoolP224r1", "ec brainpoolP224r1", ()),
         ("ec brainpoolP320r1", "ec brainpoolP320r1", ()),
         ("rsa 2048", "rsa 2048", ()),

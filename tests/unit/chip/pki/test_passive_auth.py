@@ -32,7 +32,7 @@ from idverify.emulator.certificates import (
     Validity,
 )
 from idverify.emulator.pki import TestPki
-from idverify.emulator.signed_data import CmsQuirks
+from idverify.emulator.signed_data import CmsQuirks, ef_sod, security_object
 from idverify.oids import Icao
 from idverify.report import CheckId, CheckStatus, Reason, VerificationReport
 
@@ -120,6 +120,12 @@ def signed_by(signer: Callable[[], IssuedCertificate], **sod: object) -> Callabl
     return lambda: document(PKI, signer=signer(), **sod)
 
 
+def with_digest(name: str) -> dict[FileId, bytes]:
+    """EF.SOD whose digestAlgorithm is not the hash of its signature algorithm (RFC 5652 §5.3 does not ask for it)."""
+    content = security_object({f.number: d for f, d in groups().items() if f.number}, hash_name="sha256")
+    return {**document(PKI), FileId.SOD: ef_sod(PKI.sign(str(Icao.LDS_SECURITY_OBJECT), content, digest_name=name))}
+
+
 NEW = PKI.issue_csca(2)
 RENAMED = PKI.issue_csca(3, name=Name("VN", "Another Ministry", "Country Signing", "CSCA 3"))
 LINK_NEW = PKI.issue_link(PKI.csca, NEW)
@@ -171,6 +177,13 @@ CASES = [
     Case("country in small letters", signed_by(lambda: PKI.issue_dsc(9, subject=Name("vn", "Ministry", "DS", "DS 9")))),
     Case("NULL after ecdsa", lambda: document(PKI, scheme=Scheme("ecdsa", "sha256", null_parameters=True))),
     Case("SHA-1 throughout", lambda: document(PKI, scheme=Scheme("ecdsa", "sha1"), hash_name="sha1")),
+    Case("message digest of another hash than the signature's", lambda: with_digest("sha384")),
+    Case("message digest of SHA-1 under a signature with SHA-256", lambda: with_digest("sha1")),
+    Case("signer's certificate twice", lambda: document(PKI, quirks=CmsQuirks(more_certificates=(PKI.dsc.der,)))),
+    Case(
+        "certificates of a stranger with the signer's names beside it",
+        lambda: document(PKI, quirks=CmsQuirks(more_certificates=(FOREIGN.dsc.der, FOREIGN.csca.der))),
+    ),
     Case("Germany's one letter", lambda: document(RSA, groups("D")), lambda: store(RSA.csca)),
     Case(
         "RSA with PSS", lambda: document(RSA, groups("D"), scheme=Scheme("rsa-pss", "sha256")), lambda: store(RSA.csca)
@@ -781,6 +794,12 @@ def test_examine_hands_out_what_it_found() -> None:
     assert set(result.security_object.hashes) == {1, 2, 14}
     assert passive_auth.signer_certificate(document(PKI)[FileId.SOD]) == PKI.dsc.der
     assert passive_auth.signer_certificate(b"") is None
+
+
+def test_a_weak_message_digest_is_flagged_like_a_weak_signature() -> None:
+    for name, weak in (("sha384", None), ("sha1", "true")):
+        (result,) = verify_document(with_digest(name), trust=store(PKI.csca), at=AT).results(SIG)
+        assert (result.status, result.evidence.get("weak")) == (OK, weak)
 
 
 def test_certificates_of_the_country_are_decoded_only_where_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
