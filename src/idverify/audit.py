@@ -115,7 +115,9 @@ class Entry:
             AuditError: the line is no entry.
         """
         try:
-            record = json.loads(line)
+            record = json.loads(line.decode("utf-8"))
+            if b"\\u" in line:
+                _canonical(record)  # an escaped lone surrogate is text that no file can hold: a ValueError
             entry = cls(
                 number=int(record["number"]), time=str(record["time"]), event=str(record["event"]),
                 previous=str(record["previous"]), digest=str(record["digest"]), hash=str(record["hash"]),

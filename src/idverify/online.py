@@ -245,7 +245,8 @@ class HttpDocumentCheck:
     def _judge(self, raw: bytes, request_id: str) -> CheckResult:
         options = self._options
         try:
-            answer = json.loads(raw)
+            answer = json.loads(raw.decode("utf-8"))
+            json.dumps(answer, ensure_ascii=False).encode()  # lone surrogates are no text
         except (ValueError, RecursionError):
             raise _UnreachableError("the answer is no JSON") from None
         if options.echo_path and not hmac.compare_digest(

@@ -359,7 +359,7 @@ def _online_answer(data: bytes) -> object:
     answers[:] = [data]
     request = OnlineRequest(signer_certificate=b"", personal_number=Secret("0"), device_id="fuzz")
     check._closed_until = float("-inf")
-    return json.dumps(check.check(request).to_dict())
+    return json.dumps(check.check(request).to_dict(), ensure_ascii=False).encode()
 
 
 def _policy(data: bytes) -> object:

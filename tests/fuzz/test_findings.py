@@ -24,6 +24,21 @@ LONG_NUMBER = "a = " + "9" * 5000
 """int() refuses more than 4300 digits with a ValueError that is no TOMLDecodeError."""
 
 
+@pytest.mark.parametrize("text", [b'"\\ud800"', b'"\xed\xa0\x80"'], ids=["escaped", "raw"])
+def test_a_store_whose_words_cannot_be_written_again_is_no_store(text: bytes) -> None:
+    whole = (CORPUS / "store" / "store.idvstore").read_bytes()
+    length = int.from_bytes(whole[12:16], "big")
+    header, rest = whole[16 : 16 + length], whole[16 + length + 32 :]
+
+    def with_id(encoded: bytes) -> bytes:
+        raw = header.replace(b'"' + StoreFile(whole).id.encode() + b'"', encoded)
+        return struct.pack(">8sII", b"IDVTRUST", 1, len(raw)) + raw + hashlib.sha256(raw).digest() + rest
+
+    assert StoreFile(with_id(b'"other"')).id == "other"
+    with pytest.raises(TrustStoreError, match="cannot be read"):
+        StoreFile(with_id(text))
+
+
 @pytest.mark.parametrize("header", [NESTED, '{"id": "x", "count": 1e999, "sections": {}}'])
 def test_a_store_with_an_extreme_header_is_no_store(header: str) -> None:
     raw = header.encode()

@@ -262,11 +262,24 @@ def test_a_log_in_a_missing_folder_is_one_clear_error(tmp_path: Path) -> None:
     [
         '{"number": 1e999, "time": "2026-01-01T00:00:00+00:00", "event": "", "previous": "", "digest": "", "hash": ""}',
         "[" * 100_000,
+        '{"number": 0, "time": "2026-01-01T00:00:00Z", "event": "\\ud800", "previous": "", "digest": "", "hash": 0}',
     ],
 )
 def test_a_line_of_extreme_numbers_or_nesting_is_no_entry(line: str) -> None:
     with pytest.raises(AuditError):
         audit.Entry.parse(line.encode())
+
+
+def test_bytes_that_are_no_text_are_no_entry(tmp_path: Path) -> None:
+    """json.loads takes the bytes of a lone surrogate for text that nothing can write again."""
+    log = AuditLog(tmp_path / "a.log")
+    log.append("transaction", {"note": "here"})
+    for broken in (b"\xed\xa0\x80!", b"\\udead"):
+        line = (tmp_path / "a.log").read_bytes().replace(b"here", broken)
+        with pytest.raises(AuditError):
+            audit.Entry.parse(line)
+        (tmp_path / "b.log").write_bytes(line)
+        assert not verify_log(tmp_path / "b.log").whole
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,16 @@ def test_an_answer_that_drips_is_cut_off(service: Service, head: bytes) -> None:
     assert taken < 15, "a server that drips decides how long a check takes"
 
 
+@pytest.mark.parametrize("odd", [b'"\\ud800"', b'"\xed\xa0\x80"', b'"\xff"'])
+def test_an_answer_that_is_no_text_is_no_answer(service: Service, odd: bytes) -> None:
+    """A lone surrogate would break the report, the signature's message, or the comparison of the request's id."""
+    content = b'{"result": "valid", "requestId": ' + odd + b', "transactionCode": ' + odd + b"}"
+    service.answer = lambda body, handler: (200, content)
+    for options in (service.options(), service.options(echo_path="requestId")):
+        result = ask(options)
+        assert (result.status, result.reason) == (CheckStatus.UNDETERMINED, Reason.SERVICE_UNREACHABLE)
+
+
 def test_a_reset_in_the_middle_of_an_answer(service: Service) -> None:
     def reset(body: dict[str, Any], handler: http.server.BaseHTTPRequestHandler) -> tuple[int, bytes]:
         handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"result": "val')

@@ -140,7 +140,7 @@ class StoreFile:
         if length > _MAX_HEADER or hashlib.sha256(header).digest() != data[start - 32 : start]:
             raise TrustStoreError(f"{name}: the header is damaged")
         try:
-            fields = json.loads(header)
+            fields = _json(header)
             self.id: Final[str] = str(fields["id"])
             self.count: Final[int] = int(fields["count"])
             sections = {str(k): (start + int(v[0]), int(v[1]), str(v[2])) for k, v in fields["sections"].items()}
@@ -150,7 +150,7 @@ class StoreFile:
             parts = {k: self._section(*v) for k, v in sections.items()}
             self._entries: Final[bytes] = parts["entries"]
             self._tables: Final = {t: memoryview(parts[t]).cast("B") for t in _TABLES}
-            self.sources: Final[list[dict[str, Any]]] = json.loads(parts["sources"])
+            self.sources: Final[list[dict[str, Any]]] = _json(parts["sources"])
         except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
             raise TrustStoreError(f"{name}: the header cannot be read") from error
         if not isinstance(self.sources, list):
@@ -214,6 +214,14 @@ class StoreFile:
         if at + length > len(self._entries):
             raise TrustStoreError(f"{self._name}: the index is damaged")
         return self._entries[at : at + length]
+
+
+def _json(raw: bytes) -> Any:
+    """JSON of text that can be written again: lone surrogates, raw or escaped, are a ValueError."""
+    value = json.loads(raw.decode("utf-8"))
+    if b"\\u" in raw:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def locate(path: Path) -> Path:
