@@ -16,7 +16,10 @@ from asn1crypto import core
 from idverify.errors import IdVerifyError, MalformedDataError
 
 MAX_DEPTH: Final = 40
-MAX_ELEMENTS: Final = 500_000
+MAX_ELEMENTS: Final = 20_000
+"""For what a chip holds and for single certificates: those that are public have less than 300."""
+MAX_LIST_ELEMENTS: Final = 500_000
+"""For master lists, deviation lists and revocation lists, which an operator imports."""
 MAX_OID_BYTES: Final = 64
 MAX_INTEGER_BYTES: Final = 4096
 MAX_BYTES: Final = 64 * 1024 * 1024
@@ -136,7 +139,9 @@ def scan(data: bytes, *, what: str, max_elements: int = MAX_ELEMENTS, allow_trai
     return position
 
 
-def load(spec: type[_T], data: bytes, *, what: str, allow_trailing: bool = False) -> _T:
+def load(
+    spec: type[_T], data: bytes, *, what: str, allow_trailing: bool = False, max_elements: int = MAX_ELEMENTS
+) -> _T:
     """Scan ``data`` and hand it to ``spec.load``.
 
     Access the returned value only inside :func:`guard`: asn1crypto decodes lazily.
@@ -144,7 +149,7 @@ def load(spec: type[_T], data: bytes, *, what: str, allow_trailing: bool = False
     Raises:
         MalformedDataError: see :func:`scan`; or the outer tag is another than ``spec`` asks for.
     """
-    end = scan(data, what=what, allow_trailing=allow_trailing)
+    end = scan(data, what=what, allow_trailing=allow_trailing, max_elements=max_elements)
     loader: Any = spec
     with guard(what):
         value: _T = loader.load(data[:end] if end != len(data) else data, strict=True)

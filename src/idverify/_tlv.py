@@ -6,6 +6,7 @@ Tags are plain integers of their encoded bytes: ``0x5F1F`` is the two bytes 5F 1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,6 +17,7 @@ MAX_TAG_BYTES: Final = 4
 MAX_LENGTH_BYTES: Final = 4
 MAX_DEPTH: Final = 24
 MAX_ELEMENTS: Final = 1024
+_PADDING: Final = re.compile(rb"\0*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,8 @@ def iter_tlv(data: bytes, *, what: str = "data object", skip_padding: bool = Fal
     """
     offset = 0
     for _ in range(MAX_ELEMENTS):
-        while skip_padding and offset < len(data) and data[offset] == 0:
-            offset += 1
+        if skip_padding and (padding := _PADDING.match(data, offset)) is not None:
+            offset = padding.end()
         if offset >= len(data):
             return
         tlv = read_tlv(data, offset, what=what)

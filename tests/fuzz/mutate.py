@@ -83,6 +83,20 @@ def headers(data: bytes, most: int = 400) -> list[tuple[int, int, int]]:
     return found
 
 
+def hostile(seed: bytes) -> list[bytes]:
+    """What can be made of a good file: cut, over-long, with lengths of 4 GB, nested deeply, with a huge OID."""
+    out = [seed[: len(seed) * part // 8] for part in range(8)]
+    out += [seed + bytes(MAX_INPUT - len(seed)), seed + b"\x30\x00" * ((MAX_INPUT - len(seed)) // 2)]
+    out += [seed * (MAX_INPUT // max(len(seed), 1))]
+    places = headers(seed)
+    for at, octets, _ in places[:: max(1, len(places) // 4)]:
+        head, tail = seed[:at], seed[at + octets :]
+        out.append(head + b"\x84\xff\xff\xff\xff" + tail)
+        for bomb in (nested(0x30, 2000), b"\x06\x83\x04\x00\x00" + b"\x88" * 0x40000, b"\x30\x00" * 0x20000):
+            out.append(head + length_of(len(bomb)) + bomb + tail)
+    return out
+
+
 class Mutator:
     """Draws inputs from seeds.
 

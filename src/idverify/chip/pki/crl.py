@@ -124,7 +124,7 @@ class RevocationList:
             MalformedDataError: no CRL, or more than :data:`MAX_REVOKED` lines.
         """
         what = "certificate revocation list"
-        value = _asn1.load(_List, der, what=what)
+        value = _asn1.load(_List, der, what=what, max_elements=_asn1.MAX_LIST_ELEMENTS)
         with _asn1.guard(what):
             tbs = value["tbs"]
             if _asn1.raw(value["algorithm"], what=what) != _asn1.raw(tbs["signature"], what=what):  # RFC 5280 §5.1.1.2

@@ -228,7 +228,7 @@ class DeviationList:
         else:
             raise MalformedDataError("deviation list: the content is of another type")
         what = "deviation list"
-        value: Any = _asn1.load(spec, signed.content, what=what)
+        value: Any = _asn1.load(spec, signed.content, what=what, max_elements=_asn1.MAX_LIST_ELEMENTS)
         with _asn1.guard(what):
             if len(value[field_name]) > MAX_DEVIATIONS:
                 raise MalformedDataError(f"{what}: more than {MAX_DEVIATIONS} lines")

@@ -60,7 +60,7 @@ class MasterList:
         what = "master list"
         if signed.content_type != Icao.CSCA_MASTER_LIST:
             raise MalformedDataError(f"{what}: the content is of another type")
-        value = _asn1.load(_MasterList, signed.content, what=what)
+        value = _asn1.load(_MasterList, signed.content, what=what, max_elements=_asn1.MAX_LIST_ELEMENTS)
         with _asn1.guard(what):
             version = int(value["version"].native)
             if len(value["certificates"]) > MAX_CERTIFICATES:
