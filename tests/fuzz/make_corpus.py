@@ -70,7 +70,7 @@ def files() -> Iterator[tuple[str, bytes]]:
                 yield f"{name}-{file.file_name}", data
     yield "DG2-jp2.bin", citizen_card(seed=4, portrait=jp2).files[FileId.DG2]
     for encoding in ("19794-5:2011", "39794-5"):
-        card = citizen_card(seed=4, portrait=jpeg, quirks=Quirks(dg2_encoding=encoding))
+        card = citizen_card(seed=4, portrait=jpeg, quirks=Quirks(dg2_encoding=encoding, feature_points=3))
         yield f"DG2-{encoding.replace(':', '-')}.bin", card.files[FileId.DG2]
     for encoding in ("19794-4", "19794-4:2011", "39794-4"):
         suffix = "" if encoding == "19794-4" else f"-{encoding.replace(':', '-')}"
