@@ -74,7 +74,9 @@ def describe(raw: bytes) -> Description:
             return reader(raw)
         except MalformedDataError as caught:
             error = error or caught
-    raise error or MalformedDataError("no file of the chip and no biometric record that is known here")
+    raise error or MalformedDataError(
+        "nothing that is known here: no file of a chip, certificate, list or biometric record"
+    )
 
 
 def _com(raw: bytes) -> Description:

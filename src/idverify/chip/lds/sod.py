@@ -88,6 +88,7 @@ class SecurityObject:
         hashes: data group number 1 … 16 to its hash.
         lds_version: version of the logical data structure as written in version 1 (``0108``), or None.
         unicode_version: Unicode version as written in version 1 (``040000``), or None.
+        null_parameters: the hash algorithm has NULL parameters, where RFC 5754 §2 asks for none.
     """
 
     version: int
@@ -95,6 +96,7 @@ class SecurityObject:
     hashes: Mapping[int, bytes] = field(repr=False)
     lds_version: str | None = None
     unicode_version: str | None = None
+    null_parameters: bool = False
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -112,6 +114,7 @@ class SecurityObject:
             if version not in (0, 1):
                 raise MalformedDataError(f"{what}: expected version 0 or 1")
             algorithm = hash_name(value["algorithm"].split(what)[0])
+            null = _asn1.present(value["algorithm"]["parameters"])
             hashes: dict[int, bytes] = {}
             for item in value["hashes"]:
                 number, hashed = item["number"].native, bytes(item["value"].native)
@@ -124,18 +127,19 @@ class SecurityObject:
             present = _asn1.present(info)
             lds = str(info["lds"].native) if present else None
             unicode_version = str(info["unicode"].native) if present else None
-        return cls(version, algorithm, MappingProxyType(hashes), lds, unicode_version)
+        return cls(version, algorithm, MappingProxyType(hashes), lds, unicode_version, null)
 
     def encode(self) -> bytes:
-        """The DER of this object.
+        """The DER of this object, the hashes in the order of ``hashes``.
 
         Raises:
             UnsupportedAlgorithmError: an unknown hash name.
         """
         fields: dict[str, object] = {
             "version": self.version,
-            "algorithm": {"algorithm": hash_oid(self.hash_algorithm)},
-            "hashes": [{"number": n, "value": self.hashes[n]} for n in sorted(self.hashes)],
+            "algorithm": {"algorithm": hash_oid(self.hash_algorithm)}
+            | ({"parameters": core.Null()} if self.null_parameters else {}),
+            "hashes": [{"number": n, "value": self.hashes[n]} for n in self.hashes],
         }
         if self.lds_version is not None:
             fields["info"] = {"lds": self.lds_version, "unicode": self.unicode_version or "040000"}
