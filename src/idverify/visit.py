@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.lds.files import FileId
 from idverify.chip.session import ChipResult, DocumentSession, Phase, Progress, ReadOptions, SessionStats
-from idverify.errors import WrongPasswordError
+from idverify.errors import OperationCancelled, WrongPasswordError
 from idverify.report import CheckResult, Reason
 from idverify.transaction import Attempt, Course, Retries, RetryCause, Stage, State
 
@@ -160,7 +160,7 @@ class CardVisit:
                 refused = error
             else:
                 return session, (given,) if isinstance(given, AccessPassword) else tuple(given)
-        raise refused or WrongPasswordError("no password was given")
+        raise refused or OperationCancelled("no password was given")
 
     def _asked(self, ask: PasswordSource, number: int, refused: WrongPasswordError | None) -> Passwords | None:
         attempt = Attempt(

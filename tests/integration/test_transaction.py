@@ -270,6 +270,8 @@ def test_wrong_passwords_end_when_the_caller_has_no_other_or_the_bound_is_reache
         run(passwords=source, retries=Retries(passwords=0))
     with pytest.raises(ConfigurationError):
         Retries(passwords=11)
+    with pytest.raises(OperationCancelled, match="no password"):
+        run(passwords=lambda _: None)
 
 
 def test_a_card_that_moves_is_told_apart_from_a_wrong_password() -> None:
