@@ -40,6 +40,7 @@ GRID: dict[str, tuple[Any, ...]] = {
     "OVERLAP_RADIUS": (80.0, 20.0, 30.0, 40.0, 55.0),
     "OVERLAP_SUPPORT": (2.0, 0.3, 0.6, 1.0, 1.4),
     "PRIOR": (10.0, 0.5, 1.5, 3.0, 5.0),
+    "COUNT_POWER": (0.0, 0.5, 0.75, 1.0),
 }  # fmt: skip
 """Lists of values, the first being the start."""
 

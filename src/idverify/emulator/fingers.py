@@ -28,6 +28,10 @@ WIDTH: Final = 400
 HEIGHT: Final = 520
 PERIOD: Final = 9.0
 """Mean ridge period in pixels (0.46 mm)."""
+BEND: Final = 0.15
+"""Spread in radians by which a finger's own flow differs from its class's: without it such fingers are too alike."""
+WARP: Final = 20.0
+"""Spread in pixels by which the flow of a class is displaced."""
 _ORIENTATIONS: Final = 24
 _GROWTH: Final = 14
 _KERNEL: Final = 21
@@ -126,7 +130,8 @@ class SyntheticFinger:
     @functools.cached_property
     def orientation(self) -> Floats:
         """Direction of the ridges, ``(HEIGHT, WIDTH)``, radians in 0 … π, counter-clockwise from the x axis."""
-        return _orientation(self.pattern, np.random.default_rng([self.seed, 2]))
+        flow = _orientation(self.pattern, np.random.default_rng([self.seed, 2]))
+        return _own(flow, np.random.default_rng([self.seed, 7]))
 
     def placement(self, number: int, *, difficulty: float = 0.5) -> Placement:
         """The placement of impression ``number``, drawn from the seed.
@@ -204,6 +209,18 @@ def _orientation(pattern: Pattern, rng: np.random.Generator) -> Floats:
     for px, py in cores:
         turn -= np.arctan2(-(y - py), x - px)
     return np.asarray(np.mod(-turn / 2, math.pi), np.float32)
+
+
+def _own(flow: Floats, rng: np.random.Generator) -> Floats:
+    """The flow of one finger: that of its class, smoothly displaced and bent."""
+    cv2 = _cv2()
+    size = (flow.shape[1], flow.shape[0])
+    warp = cv2.resize(rng.normal(0, WARP, (4, 3, 2)).astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+    bend = cv2.resize(rng.normal(0, BEND, (5, 4)).astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+    y, x = np.mgrid[0 : flow.shape[0], 0 : flow.shape[1]].astype(np.float32)
+    double = np.stack([np.cos(2 * flow), np.sin(2 * flow)], -1)
+    double = cv2.remap(double, x + warp[..., 0], y + warp[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return np.asarray(np.mod(np.arctan2(double[..., 1], double[..., 0]) / 2 + bend, math.pi), np.float32)
 
 
 def _filters(period: float) -> list[Any]:

@@ -108,6 +108,11 @@ OVERLAP_SUPPORT: Final = 1.0
 """[measured] how much minutia score is enough."""
 PRIOR: Final = 3.0
 """[measured] minutia score added to the overlap, so that two minutiae alone prove nothing."""
+USUAL_COUNT: Final = 30.0
+"""[chosen] number of minutiae at which the next constant changes nothing."""
+COUNT_POWER: Final = 0.75
+"""[measured] prints of many minutiae mate more by chance: the mass is divided by this power of their mean number. At a
+threshold for FMR 1 % over all, prints of more than 45 minutiae have 1.2 % with it and 2.4 % without."""
 
 # ---- search in a gallery
 SEARCH_CYLINDERS: Final = 40

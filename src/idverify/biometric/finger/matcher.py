@@ -6,7 +6,7 @@
 4. Seed: the pair with most support, and what agrees with it, gives the first alignment. Where the support is weak the
    prints differ, and the comparison ends here.
 5. Global: all minutiae are aligned, rigidly and then affinely, and mated; the score is the product of the local score,
-   the mass of the mated minutiae and the square of their share of the overlap.
+   the mass of the mated minutiae against what their number lets expect, and the square of their share of the overlap.
 
 Minutiae of two makers agree less: there more pairs are relaxed, several seeds are tried, and the best alignment counts.
 """
@@ -233,7 +233,8 @@ def _global(a: Cylinders, b: Cylinders, turn: complex, shift: complex, local: fl
     overlap += float(b.all_score @ (a.all_score @ close >= c.OVERLAP_SUPPORT))
     mass = float(weight @ np.sqrt(a.all_score[own] * b.all_score[mate]))
     share = min(2 * mass / (overlap + c.PRIOR), 1.0)
-    value = _value(local * mass * share * share)
+    usual = (c.USUAL_COUNT / math.sqrt(count * len(b.all_score))) ** c.COUNT_POWER
+    value = _value(local * mass * usual * share * share)
     return Comparison(value, local, len(own), mass, share, math.atan2(turn.imag, turn.real))
 
 
