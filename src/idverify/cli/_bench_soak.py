@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import resource
 import sys
 import threading
 import time
@@ -225,7 +224,11 @@ def _card_faults(fault: str, where: int) -> tuple[Fault, ...]:
 
 
 def resident_mib() -> float:
-    """Resident memory of this process."""
+    """Resident memory of this process; 0 where the system does not tell (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 2**20
