@@ -234,7 +234,7 @@ class OpenCard:
             return False  # the try may have been counted: only the caller may spend another
         extended_refused = self.link.last_was_extended and self.limits.extended is None
         if isinstance(error, SecureMessagingError):
-            sw = self.bare_status
+            sw = error.bare_status  # of the channel that broke: while the card is being opened there is no other
             if sw is None or sw in answers or sw == status.OK:
                 return False  # a wrong checksum is no accident
             if sw == status.WRONG_LENGTH or sw >> 8 == 0x6C:

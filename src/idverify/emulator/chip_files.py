@@ -63,7 +63,7 @@ class ChipFiles:
 
     def select(self, command: Command, room: int) -> Answer:
         """SELECT (ISO/IEC 7816-4 §11.1.1; ICAO 9303-10 §3.6.1)."""
-        if command.p2 & 0xF3:
+        if command.p2 & 0xF3 or (self.quirks.select_returns_control_information and command.p2 & 0x0C == 0x0C):
             raise Refusal(SW_WRONG_P1P2)
         if command.p1 == 0x04:
             return self._select_application(command)

@@ -55,6 +55,7 @@ class Quirks:
     Answers of the chip:
         select_mf: status word of SELECT MF; the profile's where None.
         select_application: status word of SELECT of the eMRTD application, where it is to fail.
+        select_returns_control_information: SELECT without response data (P2 = 0C) is refused with 6A86.
         extended_length: whether extended APDUs are understood; the profile's where None.
         refuse_le_above: greatest Le that READ BINARY accepts; None for no limit.
         refuse_le_status: status word for a greater one; 6C00 is completed with the limit.
@@ -110,6 +111,7 @@ class Quirks:
 
     select_mf: int | None = None
     select_application: int | None = None
+    select_returns_control_information: bool = False
     extended_length: bool | None = None
     refuse_le_above: int | None = None
     refuse_le_status: int = 0x6700

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import threading
@@ -683,3 +684,40 @@ def test_the_errors_are_ours(citizen: Card) -> None:
                 except IdVerifyError:
                     continue
             assert all(card.files[f] == raw for f, raw in files.items()), fault
+
+
+# ---- chips of other makers: polite, and different wherever the standards leave it open ---------------------
+
+
+@functools.cache
+def maker_document(profile: str) -> Card:
+    return personalise(profile, seed="other makers")
+
+
+@pytest.mark.parametrize(
+    "profile", ["cccd-2024", "passport-bac", "passport-open", "passport-pace-im", "passport-pace-cam"]
+)
+@pytest.mark.parametrize(
+    "quirks",
+    [
+        {"select_returns_control_information": True, "sfi_reading": False},
+        {"select_returns_control_information": True, "sfi_reading": False, "responses": "wrong-length"},
+        {"sfi_reading": False, "end_of_file": "exact", "extended_length": False, "command_chaining": False},
+        {"responses": "get-response", "end_of_file": "short", "max_response": 256, "select_mf": 0x6A86},
+        {"plain_errors": True, "end_of_file": "refuse", "refuse_le_above": 200, "refuse_le_status": 0x6C00},
+    ],
+    ids=["control information", "T=0", "no SFI, no chaining", "get response", "plain errors"],
+)
+def test_chips_of_other_makers_are_read_alike(profile: str, quirks: dict[str, object]) -> None:
+    card = quirky(maker_document(profile), **quirks)
+    session = session_of(card)
+    passwords = [AccessPassword.can(card.can)] if card.can else []
+    if profile != "passport-open":
+        passwords.append(AccessPassword.from_mrz_text(card.mrz))
+    session.open(passwords)
+    files = session.read_all()
+    expected = {
+        f: raw for f, raw in card.files.items() if f.number not in (None, 3, 4) or f in (FileId.COM, FileId.SOD)
+    }
+    assert {f: files.get(f) for f in expected} == expected
+    assert all(p.proven for p in session.authenticate_chip() if p.status is not CheckStatus.NOT_SUPPORTED)

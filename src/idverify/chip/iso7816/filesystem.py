@@ -39,6 +39,14 @@ _SFI_REFUSED: Final = (0x6700, 0x6A80, 0x6A81, 0x6A82, 0x6A86, 0x6B00, 0x6D00, 0
 _NO_OUTER_OBJECT: Final = (FileId.ATR_INFO, FileId.DIR, FileId.CVCA)
 
 
+def _select(channel: CardChannel, p1: int, name: bytes) -> ResponseAPDU:
+    """SELECT without response data, or with, where a card insists on returning its control information."""
+    response = channel.send(CommandAPDU(0x00, _SELECT, p1, 0x0C, name))
+    if response.sw in (0x6A86, 0x6B00, 0x6700):
+        response = channel.send(CommandAPDU(0x00, _SELECT, p1, 0x00, name, le=MAX_SHORT_LE))
+    return response
+
+
 def select_application(channel: CardChannel, aid: bytes = EMRTD_AID) -> None:
     """SELECT by application identifier, without response data (ICAO 9303-10 §3.6.1.1).
 
@@ -47,9 +55,7 @@ def select_application(channel: CardChannel, aid: bytes = EMRTD_AID) -> None:
         CardLockedError: the application is deactivated or terminated.
         StatusWordError: anything else.
     """
-    response = channel.send(CommandAPDU(0x00, _SELECT, 0x04, 0x0C, aid))
-    if response.sw in (0x6A86, 0x6B00, 0x6700):  # a card that insists on returning its control information
-        response = channel.send(CommandAPDU(0x00, _SELECT, 0x04, 0x00, aid, le=MAX_SHORT_LE))
+    response = _select(channel, 0x04, aid)
     if response.sw in (0x6283, 0x6285):
         raise CardLockedError(
             f"SELECT application: the card answered {response.sw:04X} ({status.meaning(response.sw)}); "
@@ -82,7 +88,7 @@ def select_file(channel: CardChannel, file: FileId, fid: int | None = None) -> N
     Raises:
         FileNotFoundOnCardError, SecurityStatusError, StatusWordError
     """
-    sw = channel.send(CommandAPDU(0x00, _SELECT, 0x02, 0x0C, (file.fid if fid is None else fid).to_bytes(2, "big"))).sw
+    sw = _select(channel, 0x02, (file.fid if fid is None else fid).to_bytes(2, "big")).sw
     if sw != status.OK and sw >> 8 not in (0x61, 0x62):
         raise status.status_error(sw, command=f"SELECT {file.label}")
 
@@ -196,6 +202,8 @@ class FileReader:
             sw = self._channel.bare_status
             if sw is not None and (sw == status.WRONG_LENGTH or sw >> 8 == 0x6C):
                 self._limits.refuse_le(self._asked)
+            elif sw == status.WRONG_OFFSET and self._asked > HEADER_BYTES:
+                self._limits.over_read = False  # so said by a chip that ends the session with every error
             raise
         return partial
 
