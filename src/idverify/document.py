@@ -20,12 +20,16 @@ from idverify.chip.lds.dg3 import DG3
 from idverify.chip.lds.dg13_vn import CitizenDetails
 from idverify.chip.lds.files import FileId
 from idverify.chip.lds.images import ImageFormat
-from idverify.chip.lds.mrz import document_validity
+from idverify.chip.lds.mrz import Mrz, document_validity
 from idverify.errors import ConfigurationError, MalformedDataError
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason
 
 MAX_STORED: Final = 20
 """Most pictures of one data group that are looked at."""
+_PRINTED: Final = (
+    "document_code", "issuing_state", "name", "document_number", "nationality", "date_of_birth", "sex",
+    "date_of_expiry", "optional_data_1", "optional_data_2",
+)  # fmt: skip
 _USUAL_DPI: Final = 500.0  # of finger images (ICAO 9303-10 §4.7.3); where a record says nothing
 
 
@@ -139,25 +143,41 @@ def document_checks(files: Mapping[FileId, bytes], at: datetime) -> list[CheckRe
 def check_data_page(
     files: Mapping[FileId, bytes], passwords: AccessPassword | Sequence[AccessPassword]
 ) -> list[CheckResult]:
-    """Whether DG1 names the document number and dates of the MRZ that was read from the data page, where one was."""
+    """Whether DG1 says what the MRZ of the data page says, where that was read.
+
+    Document number and dates are compared where only they are known, the whole MRZ where it was given; then the
+    evidence names the ``fields`` that differ (ICAO 9303-10 §4.7.1: DG1 holds the MRZ as printed).
+    """
     given = (passwords,) if isinstance(passwords, AccessPassword) else tuple(passwords)
     dg1, printed = _mrz_file(files), next((p for p in given if p.kind is PasswordKind.MRZ), None)
     if dg1 is None or printed is None:
         return []
-    mrz, same = dg1.mrz, False
+    mrz, same, fields = dg1.mrz, False, ""
     try:
         stored = AccessPassword.mrz(mrz.document_number, mrz.date_of_birth, mrz.date_of_expiry)
         same = hmac.compare_digest(stored.value.reveal(), printed.value.reveal())
     except ConfigurationError:
         pass  # fields that can be no key cannot be those that opened the chip
-    if same:
+    if printed.data_page is not None:
+        fields = _differing(mrz, printed.data_page.reveal())
+    if same and not fields:
         return []
+    evidence = {"compared-with": "data page"} | ({"fields": fields} if fields else {})
     return [
         CheckResult(
             check=CheckId.DOCUMENT_CONTENTS, status=CheckStatus.FAILED, reason=Reason.FIELDS_DIFFER,
-            subject=FileId.DG1.label, evidence={"compared-with": "data page"},
+            subject=FileId.DG1.label, evidence=evidence,
         )
     ]  # fmt: skip
+
+
+def _differing(stored: Mrz, printed: Mrz) -> str:
+    """Names of the fields in which two MRZ differ; empty where they are the same."""
+    if stored == printed:
+        return ""
+    if stored.format is not printed.format:
+        return "format"
+    return " ".join(n for n in _PRINTED if getattr(stored, n) != getattr(printed, n)) or "check_digits"
 
 
 def holder_of(files: Mapping[FileId, bytes], today: date) -> Secret[Holder] | None:

@@ -47,7 +47,6 @@ NOT_COVERED: Final[dict[str, str]] = {
     "ISO7816_E_22": _WHERE,
     "ISO7816_E_23": _WHERE,
     "ISO7816_G_38": "the title alone does not say which SecurityInfo is missing, nor which reaction is required",
-    "LDS_B_11": "of the data page only document number and dates are known here, where the MRZ opens the chip; no name",
     "LDS_C_12": "the title alone does not say which type is meant, nor which reaction is required",
     "LDS_H_89": "the title alone does not say whether a future version is to be accepted; the reader accepts it",
 }

@@ -20,8 +20,13 @@ _OPTIONAL = "ZE184226B<<<<<"
 
 
 def said(reaction: Reaction, note: str = "", **fields: str) -> Case:
-    """A document whose MRZ says otherwise."""
+    """A document whose chip says otherwise than its data page."""
     return Case(lambda: passport({_DG1: dg1(mrz(**fields))}), reaction, note=note)
+
+
+def both_say(**fields: str) -> Card:
+    """A document whose data page and chip say so."""
+    return with_image(passport({_DG1: dg1(mrz(**fields))}), mrz=mrz(**fields))
 
 
 def field(words: str) -> Refused:
@@ -37,7 +42,7 @@ def name_is(surname: str, given: str, text: str) -> Case:
         assert result.holder is not None
         assert result.holder.reveal().name == ", ".join(part for part in (surname, given) if part)
 
-    return Case(lambda: passport({_DG1: dg1(mrz(name=text))}), Accepted(), also=also)
+    return Case(lambda: both_say(name=text), Accepted(), also=also)
 
 
 def unknown_birth(birth: str) -> Case:
@@ -54,7 +59,7 @@ def unknown_birth(birth: str) -> Case:
 
 
 CASES = {
-    "LDS_B_01": said(Accepted(), optional=_OPTIONAL),
+    "LDS_B_01": Case(lambda: both_say(optional=_OPTIONAL), Accepted()),
     "LDS_B_02": name_is("NGUYEN VAN", "A", "NGUYEN<VAN<<A"),
     "LDS_B_03": name_is("ARKFREITH", "", "ARKFREITH"),
     "LDS_B_05": raw(wrong_tag(usual(_DG1), 0x62)),
@@ -63,6 +68,11 @@ CASES = {
     "LDS_B_08": said(field("document_code"), code="X<"),
     "LDS_B_09": said(field("issuing_state"), state="U1O"),
     "LDS_B_10": said(field("name"), name=""),
+    "LDS_B_11": said(
+        Refused(CheckId.DOCUMENT_CONTENTS, Reason.FIELDS_DIFFER, "DG1"),
+        "the whole MRZ of the data page was given to open the chip",
+        name="MUSTERFRAU<<ANOTHER",
+    ),
     "LDS_B_12": said(
         Refused(CheckId.DOCUMENT_CONTENTS, Reason.FIELDS_DIFFER, "DG1"),
         "the MRZ that opened the chip is that of the data page",

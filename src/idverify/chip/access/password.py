@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
 
 from idverify._secret import Secret
@@ -47,10 +47,12 @@ class AccessPassword:
     Attributes:
         kind: what it is.
         value: the MRZ information (document number, birth, expiry, each with its check digit), or the digits.
+        data_page: the whole MRZ where it was given, to be compared with DG1; else None.
     """
 
     kind: PasswordKind
     value: Secret[str] = field(repr=False)
+    data_page: Secret[Mrz] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def can(cls, number: str) -> AccessPassword:
@@ -120,7 +122,7 @@ class AccessPassword:
         wrong = [name.replace("_", " ") for name in _KEY_FIELDS if not mrz.check_digits[name]]
         if wrong:
             _refuse(f"the check digit of {', '.join(wrong)} is wrong; read the MRZ again (0 and O, 1 and I, 8 and B)")
-        return password
+        return replace(password, data_page=Secret(mrz))
 
     @classmethod
     def _from_fields(cls, number: str, birth: str, expiry: str) -> AccessPassword:
