@@ -13,6 +13,8 @@ chip                MSE:Set KAT with 3DES: 1; else MSE:Set AT and GENERAL AUTHEN
 authentication      chip authentication mapping
 active              INTERNAL AUTHENTICATE: 1 (§6.1.3)
 authentication
+terminal            MSE:Set DST and PSO: Verify Certificate for each certificate, MSE:Set AT, GET CHALLENGE, EXTERNAL
+authentication      AUTHENTICATE (§7.1.4); with version 2 also chip authentication of version 2: 2
 ==================  ================================================================================================
 
 Not in it, so that it counts as the reader's own: looking for a file that is not there, asking for a file that the chip
@@ -29,7 +31,7 @@ from typing import Final
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.lds.files import FileId
 from idverify.chip.session import DocumentSession
-from idverify.emulator import Card, personalise
+from idverify.emulator import Card, TestCvPki, personalise
 from idverify.emulator.portrait import default_portrait
 
 SHORT: Final = {None: 256, "3DES": 231, "AES-128": 223, "AES-192": 223, "AES-256": 223}
@@ -41,9 +43,16 @@ Of 256 bytes 87 81 L 01 takes 4, 99 02 SW 4 and 8E 08 MAC 10: 238 are left for t
 
 @functools.cache
 def document(profile: str) -> Card:
-    """A document whose DG2 has 20 KB."""
+    """A document whose DG2 has 20 KB; guarded groups are for terminals of :func:`authority`."""
     portrait = default_portrait()
-    return personalise(profile, seed="economy", portrait=portrait + bytes(max(0, 20_000 - len(portrait))))
+    portrait += bytes(max(0, 20_000 - len(portrait)))
+    return personalise(profile, seed="economy", portrait=portrait, cv_pki=authority())
+
+
+@functools.cache
+def authority() -> TestCvPki:
+    """Who lets terminals in."""
+    return TestCvPki("economy", kind="secp256r1")
 
 
 def passwords(card: Card) -> tuple[AccessPassword, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from idverify.chip.access.terminal_auth import TerminalCredentials
+from idverify.chip.access.terminal_key import InMemoryTerminalKey
 from idverify.chip.iso7816.limits import LimitMemory
 from idverify.chip.lds.files import FileId
 from idverify.chip.session import DocumentSession, ReadOptions
 from idverify.chip.transport.memory import MemoryTransport
-from idverify.emulator import PROFILES, Card
-from tests.unit.chip.apdu_minimum import SHORT, document, least_commands, passwords
+from idverify.emulator import PROFILES, Card, pkcs8
+from tests.unit.chip.apdu_minimum import SHORT, authority, document, least_commands, passwords
 
 ALLOWED = 5
 """Commands above the fewest that a document may take, the proofs of its chip among them."""
@@ -80,6 +82,26 @@ def test_extended_length_is_found_out_before_bac_and_remembered() -> None:
             assert memory.limits(card.atr).extended is works
             assert session.stats.recoveries == 0
         assert costs == ([5, 5] if works else [87, 87])
+
+
+@pytest.mark.parametrize(("profile", "most"), [("passport-eac", 2), ("passport-eac-bac", 3), ("eid-eac2", 3)])
+def test_a_whole_read_with_terminal_authentication_stays_at_the_minimum(profile: str, most: int) -> None:
+    """Above it: EF.CardAccess looked for; a certificate cut in two; the exchange that shows the chip's key; the master
+    file and the application selected once more for version 2."""
+    pki, card = authority(), document(profile)
+    key = InMemoryTerminalKey.from_der(pkcs8(pki.terminal.key))
+    credentials = TerminalCredentials.load([*pki.chain, pki.cvca.der], key)
+    options = ReadOptions(force_short_apdu=True)
+    with DocumentSession(MemoryTransport(card.fresh()), options=options, memory=LimitMemory()) as session:
+        session.open(passwords(card), terminal=credentials)
+        assert session.authenticate_terminal().accepted
+        files = session.read_all()
+        session.authenticate_chip()
+    assert {FileId.DG2, FileId.DG3, FileId.DG4} <= set(files)
+    terminal = 2 * len(pki.chain) + 3 + (2 if card.image.chip_auth[0].version == 2 else 0)
+    found = session.stats.apdus - least_commands(card, session, proofs=True) - terminal
+    assert found == most
+    assert most <= ALLOWED
 
 
 def test_the_profiles_are_all_there() -> None:
