@@ -398,6 +398,7 @@ def _consent(policy: Policy, consent: Consent | None, *, face: bool, finger: boo
         return [judged], False
     wanted = {
         CheckId.FACE_MATCH: face or policy.face_fmr is not None,
+        CheckId.FACE_PAD: policy.needs(CheckId.FACE_PAD),
         CheckId.FINGER_MATCH: finger or policy.finger_fmr is not None,
     }
     absent = [

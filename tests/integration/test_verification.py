@@ -352,6 +352,14 @@ def test_without_a_consent_no_biometrics_are_computed_and_none_kept() -> None:
     jsonschema.validate(result.to_dict(), SCHEMA)
 
 
+def test_a_bank_computes_nothing_without_a_consent() -> None:
+    result = run(genuine().fresh(), policy="bank-2345", matcher=NoMatcher(), pad=NoMatcher())
+    assert result.decision.outcome is Outcome.INCONCLUSIVE
+    for check in (CheckId.CONSENT, CheckId.FACE_MATCH, CheckId.FACE_PAD):
+        (only,) = result.report.results(check)
+        assert (only.status, only.reason) == (CheckStatus.NOT_PERFORMED, Reason.CONSENT_MISSING)
+
+
 def test_with_a_consent_the_same_person_is_accepted_and_the_log_says_for_what(tmp_path: Path) -> None:
     consent = Consent(reference="form 2026-0031", purpose="account opening")
     result = run(genuine().fresh(), policy=ASKING, consent=consent)
