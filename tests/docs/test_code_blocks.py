@@ -339,3 +339,12 @@ def test_a_page_that_is_wrong_is_noticed(world: World, capsys: pytest.CaptureFix
         follower.command("rm -rf nothing")
     with pytest.raises(ZeroDivisionError):
         follower.follow(Block("python", "1 / 0\n", None, None, 1), "here")
+
+
+def test_no_page_of_the_site_links_to_what_the_site_does_not_have() -> None:
+    site = ROOT / "docs"
+    for page in sorted(site.rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            file = (page.parent / target).resolve()
+            assert file.is_relative_to(site), f"{page.name}: {target} is not on the site"
+            assert file.is_file(), f"{page.name}: {target}"
