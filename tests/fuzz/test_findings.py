@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from idverify.biometric import codecs
 from idverify.biometric.calibration import CalibrationTable
 from idverify.biometric.finger import records, template
 from idverify.biometric.models import ModelRegistry
 from idverify.chip.pki.store_file import StoreFile
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.decision import Policy
-from idverify.errors import ModelError, PolicyError, TrustStoreError
+from idverify.errors import ImageError, ModelError, PolicyError, TrustStoreError
 from tests.fuzz.targets import CORPUS
 
 NESTED = "[" * 100_000
@@ -45,6 +46,13 @@ def test_a_store_with_an_extreme_header_is_no_store(header: str) -> None:
     data = struct.pack(">8sII", b"IDVTRUST", 1, len(raw)) + raw + hashlib.sha256(raw).digest()
     with pytest.raises(TrustStoreError):
         StoreFile(data)
+
+
+def test_a_jpeg_2000_box_of_nearly_two_to_the_64_bytes_ends_early() -> None:
+    start = bytes.fromhex("0000000C6A5020200D0A870A")
+    box = bytes.fromhex("00000001") + b"uuid" + b"\xff" * 8
+    with pytest.raises(ImageError):
+        codecs.probe_image(start + box + bytes(64))
 
 
 @pytest.mark.parametrize("text", [LONG_NUMBER, "a = " + NESTED], ids=["digits", "nesting"])

@@ -64,7 +64,7 @@ class ImageHeader:
 def _unpack(form: str, data: bytes, offset: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(form, data, offset)
-    except struct.error:
+    except (struct.error, OverflowError):  # an offset of 64 bits may be beyond every buffer
         raise ImageError("the picture's header ends early") from None
 
 
