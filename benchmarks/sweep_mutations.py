@@ -46,9 +46,12 @@ def families() -> dict[str, tuple[dict[FileId, bytes], TrustStore]]:
     brainpool = TestPki("sweep")
     nist = TestPki("sweep", csca_key="secp384r1", dsc_key="secp256r1", explicit_parameters=False)
     rsa = TestPki("sweep", csca_key="rsa-2048", dsc_key="rsa-2048")
+    dsa = TestPki("sweep", csca_key="dsa-2048-256", dsc_key="dsa-2048-256")
     made = {
         "ecdsa brainpoolP256r1 explicit": (brainpool, {}),
         "ecdsa secp256r1 sha1": (nist, {"scheme": Scheme("ecdsa", "sha1"), "hash_name": "sha1"}),
+        "ecdsa secp256r1 sha256": (nist, {}),
+        "dsa sha256": (dsa, {}),
         "rsa pkcs1 sha256": (rsa, {}),
         "rsa pss sha256": (rsa, {"scheme": Scheme("rsa-pss", "sha256")}),
         "rsa pkcs1 indefinite lengths": (rsa, {"quirks": CmsQuirks(indefinite_length=True)}),

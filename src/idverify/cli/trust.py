@@ -237,7 +237,7 @@ def status(
         _ui.say(f"  expired, or within a year: {', '.join(ending)}", style="yellow")
     for source in found.sources[:_SHOWN]:
         age = f"{max(0, source.age.days)} days old" if source.age is not None else "of unknown age"
-        _ui.say(f"  {source.provenance.source}: {source.entries} entries, {age}", style="dim")
+        _ui.say(f"  {source.provenance.source}: {source.entries} of the entries, {age}", style="dim")
     if html is not None:
         _ui.say(f"{html}")
 
