@@ -16,7 +16,7 @@ from pathlib import Path
 
 from idverify.biometric.calibration import CalibrationTable, load_table
 from idverify.biometric.model_card import ModelCard
-from idverify.biometric.runtime import OnnxSession, thread_count
+from idverify.biometric.runtime import OnnxSession, self_test, thread_count
 from idverify.errors import ConfigurationError, ModelError
 
 CPU: tuple[str, ...] = ("CPUExecutionProvider",)
@@ -138,7 +138,7 @@ class ModelRegistry:
         return data
 
     def session(self, model_id: str, *, providers: Sequence[str] = CPU, threads: int | None = None) -> OnnxSession:
-        """A session on a verified model.
+        """A session on a verified model; on another provider than the processor, after a numerical self-test.
 
         Args:
             model_id: name of the model.
@@ -146,14 +146,18 @@ class ModelRegistry:
             threads: threads of one inference; see :func:`idverify.biometric.runtime.thread_count`.
 
         Raises:
-            ModelError: the file is missing or altered, or its graph is not that of its card.
-            ConfigurationError: unknown model, provider or thread count.
+            ModelError: the file is missing or altered, its graph is not that of its card, or the provider gives other
+                numbers than the processor.
+            ConfigurationError: unknown model, provider or thread count, or the provider does not start.
         """
         key = (model_id, thread_count(threads), tuple(providers))
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
-                session = OnnxSession(self.load(model_id), self.card(model_id), providers=key[2], threads=key[1])
+                model, card = self.load(model_id), self.card(model_id)
+                session = OnnxSession(model, card, providers=key[2], threads=key[1])
+                if key[2] != CPU:
+                    self_test(session, OnnxSession(model, card, providers=CPU, threads=key[1]))
                 self._sessions[key] = session
             return session
 

@@ -2,6 +2,13 @@
 
 onnxruntime is imported when the first session is made, never at import of this package.
 
+Chosen by measurement (docs/models.md, Runtime): one thread an inference; the arena and memory patterns as they are;
+no binding of inputs and outputs and no batches, which gain nothing here; no optimised graphs on disk, which would save
+some ten milliseconds of a start and would be files that no hash vouches for.
+
+A provider other than the processor is asked for by name, must be the one that really runs, and must give the numbers
+that the processor gives, see :func:`self_test`.
+
 Denormal numbers, which slow float networks down, are removed from weights when a model file is built, not by
 onnxruntime's option: that option switches the calling thread to another arithmetic and leaves it so, for the
 application's own numbers too.
@@ -98,10 +105,12 @@ class OnnxSession:
 
         Raises:
             ModelError: onnxruntime refuses the graph, or its inputs and outputs are not those of the card.
-            ConfigurationError: a provider is not there, or the thread count is out of range.
+            ConfigurationError: a provider is not there or does not start, or the thread count is out of range.
         """
         self._session = open_session(model, card.identity, providers=providers, threads=threads)
         self._card = card
+        if (running := self._session.get_providers())[0] != providers[0]:
+            raise ConfigurationError(f"onnxruntime runs {card.identity} on {running[0]}, not on {providers[0]}")
         _check("input", self._session.get_inputs(), card.inputs, card.identity)
         _check("output", self._session.get_outputs(), card.outputs, card.identity)
         self._outputs = [spec.name for spec in card.outputs]
@@ -127,6 +136,37 @@ class OnnxSession:
         except Exception as error:
             raise ModelError(f"onnxruntime failed in {self._card.identity}: {type(error).__name__}") from error
         return dict(zip(self._outputs, values, strict=True))
+
+
+DIFFERENCE = 0.02
+"""Largest distance of an output from the processor's, as a share of its length, that :func:`self_test` lets pass."""
+
+_FREE = 64
+"""What a free dimension is taken as in the self-test; a multiple of all strides."""
+
+
+def self_test(session: OnnxSession, reference: OnnxSession) -> None:
+    """Runs a model on one made-up input on two providers and compares all outputs.
+
+    Args:
+        session: on the provider that is to be used.
+        reference: the same model on the processor.
+
+    Raises:
+        ModelError: it fails, or gives other numbers.
+    """
+    rng = np.random.default_rng(0)
+    inputs: dict[str, Tensor] = {}
+    for spec in session.card.inputs:
+        free = [1, *[_FREE] * (len(spec.shape) - 1)]
+        shape = [n if d is None else d for d, n in zip(spec.shape, free, strict=True)]
+        inputs[spec.name] = rng.integers(0, 256, shape).astype(spec.dtype)
+    wanted = reference.run(inputs)
+    for name, found in session.run(inputs).items():
+        right = np.asarray(wanted[name], np.float64)
+        off = np.linalg.norm(np.asarray(found, np.float64) - right) if found.shape == right.shape else np.inf
+        if not off <= DIFFERENCE * np.linalg.norm(right):
+            raise ModelError(f"{session.card.identity} gives other numbers on this provider than on the processor")
 
 
 def _fits(shape: Sequence[object], wanted: Sequence[int | None]) -> bool:

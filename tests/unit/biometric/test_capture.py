@@ -147,8 +147,15 @@ def test_a_portrait_is_embedded_once() -> None:
         PortraitCache(matcher, size=0)
 
 
-def test_the_mirror_image_is_taken_along(matcher: FaceMatcher) -> None:
-    plain = matcher.template(picture("live"))
-    both = FaceMatcher(threads=1, mirror=True).template(picture("live"))
-    value = matcher.compare(plain, both).value
-    assert 0.9 < value < 0.9999
+def test_the_mirror_image_of_a_portrait_is_taken_along() -> None:
+    kinds = (CaptureKind.LIVE, CaptureKind.PORTRAIT)
+    plain, default, both = (FaceMatcher(threads=1, **m) for m in ({"mirror": ()}, {}, {"mirror": kinds}))
+    image = picture("live")
+    assert np.array_equal(default.template(image).embedding, plain.template(image).embedding)
+    portrait = default.template(image, kind=CaptureKind.PORTRAIT).embedding
+    single = plain.template(image, kind=CaptureKind.PORTRAIT).embedding
+    assert 0.9 < float(single @ portrait) < 0.9999
+    assert 0.9 < float(both.template(image).embedding @ plain.template(image).embedding) < 0.9999
+    mirrored = as_image(np.ascontiguousarray(image[:, ::-1]))
+    turned = [m.template(mirrored, kind=CaptureKind.PORTRAIT).embedding for m in (plain, default)]
+    assert float(turned[1] @ portrait) > float(turned[0] @ single)

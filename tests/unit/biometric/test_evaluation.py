@@ -9,7 +9,7 @@ import pytest
 
 from idverify.biometric.evaluation import calibrate_faces, error_curve, evaluate_faces, plot_det, read_pairs, sweep
 from idverify.biometric.evaluation.det import det_points
-from idverify.biometric.evaluation.face import all_pair_scores, fold_accuracy
+from idverify.biometric.evaluation.face import FaceVectors, all_pair_scores, fold_accuracy
 from idverify.biometric.face import FaceMatcher
 from idverify.errors import ConfigurationError, ImageError
 from tests.shared import shared
@@ -124,14 +124,14 @@ def test_unreadable_files_are_our_errors(folder: Path, matcher: FaceMatcher) -> 
 
 def test_all_pair_scores_against_two_loops() -> None:
     rng = np.random.default_rng(2)
-    vectors = rng.normal(size=(300, 4)).astype(np.float32)
+    portraits, lives = rng.normal(size=(2, 300, 4)).astype(np.float32)
     present = rng.random(300) > 0.1
     subjects = rng.integers(0, 20, 300)
-    genuine, impostor = all_pair_scores(vectors, present, subjects)
+    genuine, impostor = all_pair_scores(FaceVectors(portraits, lives, present, ()), subjects)
     expected: dict[bool, list[float]] = {True: [], False: []}
     for i in range(300):
         for j in range(i + 1, 300):
-            value = float(vectors[i] @ vectors[j]) if present[i] and present[j] else -1.0
+            value = float(portraits[i] @ lives[j]) if present[i] and present[j] else -1.0
             expected[bool(subjects[i] == subjects[j])].append(value)
     assert np.allclose(np.sort(genuine), np.sort(expected[True]), atol=1e-5)
     assert np.allclose(np.sort(impostor), np.sort(expected[False]), atol=1e-5)

@@ -29,7 +29,7 @@ def test_one_person_in_two_photographs(
     assert score.value > matcher.threshold(1e-4) + 0.2
     assert score.fmr is not None
     assert score.fmr <= 1e-5
-    assert score.model == matcher.model == "lightcnn-v4-int8@1.1.0"
+    assert score.model == matcher.model == "lightcnn-v4-int8@1.2.0"
     assert score.modality is Modality.FACE
 
 

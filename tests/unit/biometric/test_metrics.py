@@ -134,3 +134,10 @@ def test_levels_end_where_ten_false_matches_are_left() -> None:
     assert levels(1_000)[-1] == pytest.approx(0.01)
     assert levels(1_250_180)[-1] == pytest.approx(1e-5)
     assert list(levels(10**6)) == sorted(levels(10**6), reverse=True)
+
+
+def test_bootstrap_of_three_people_has_an_interval() -> None:
+    similarity = np.zeros((9, 9), np.float32)
+    similarity[:3, 3:6] = 0.9  # the first is always taken for the second
+    low, high = subject_bootstrap(np.repeat(np.arange(3), 3), similarity, np.array([0.5]), rounds=300, seed=0)
+    assert (low[0], high[0]) == (0.0, 1.0)

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from idverify.biometric import ModelCard, ModelRegistry, default_registry
-from idverify.biometric.models import default_manifest
+from idverify.biometric.models import CPU, default_manifest
 from idverify.biometric.runtime import THREADS_VARIABLE, thread_count
 from idverify.errors import ConfigurationError, ModelError
 
@@ -183,7 +185,7 @@ def test_unknown_names_are_told() -> None:
 
 
 def test_table_of_another_file_is_refused(copy: Path) -> None:
-    edit(copy, 'metric = "none"', 'metric = "none"\ncalibration = "lightcnn-v4-int8-1.1.0-lfw-dev"')
+    edit(copy, 'metric = "none"', 'metric = "none"\ncalibration = "lightcnn-v4-int8-1.2.0-lfw-dev"')
     shutil.copytree(default_manifest().parent / "calibration", copy / "calibration")
     with pytest.raises(ModelError, match="another model"):
         ModelRegistry(copy / "manifest.toml").calibration(YUNET)
@@ -224,7 +226,7 @@ def test_cards_read_back_every_field() -> None:
     entry = tomllib.loads(default_manifest().read_text(encoding="utf-8"))["model"][1]
     card = ModelCard.from_mapping(entry)
     assert card == default_registry().card("lightcnn-v4-int8")
-    assert card.identity == "lightcnn-v4-int8@1.1.0"
+    assert card.identity == "lightcnn-v4-int8@1.2.0"
     assert card.input_size == (128, 128)
     assert card.inputs[0].shape == (None, 128, 128, 3)
     for key in entry:
@@ -258,3 +260,49 @@ def test_no_weight_is_denormal() -> None:
             values = numpy_helper.to_array(constant)
             if values.dtype == np.float32:
                 assert not ((values != 0) & (np.abs(values) < np.finfo(np.float32).tiny)).any(), constant.name
+
+
+class Elsewhere:
+    """onnxruntime as it would be with a provider of another vendor; its numbers are the processor's, or changed."""
+
+    name = "OpenVINOExecutionProvider"
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, starts: bool = True, change: float = 0.0) -> None:
+        made = ort.InferenceSession
+        elsewhere = self
+
+        class Session:
+            def __init__(self, model: bytes, options: Any, providers: list[str]) -> None:
+                self.inner = made(model, options, providers=["CPUExecutionProvider"])
+                self.other = starts and providers[0] == elsewhere.name
+
+            def get_providers(self) -> list[str]:
+                return [elsewhere.name] * self.other + ["CPUExecutionProvider"]
+
+            def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+                found = self.inner.run(names, inputs)
+                return [v + np.float32(change) * np.abs(v).max() for v in found] if self.other else found
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self.inner, name)
+
+        monkeypatch.setattr(ort, "get_available_providers", lambda: [self.name, "CPUExecutionProvider"])
+        monkeypatch.setattr(ort, "InferenceSession", Session)
+
+
+@pytest.mark.parametrize("model", [YUNET, "lightcnn-v4-int8", "fr-liveness"])
+def test_another_provider_must_give_the_numbers_of_the_processor(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
+    Elsewhere(monkeypatch)
+    assert ModelRegistry().session(model, providers=(Elsewhere.name, *CPU)).card.id == model
+    Elsewhere(monkeypatch, change=0.5)
+    with pytest.raises(ModelError, match="other numbers"):
+        ModelRegistry().session(model, providers=(Elsewhere.name,))
+    Elsewhere(monkeypatch, change=float("nan"))
+    with pytest.raises(ModelError, match="other numbers"):
+        ModelRegistry().session(model, providers=(Elsewhere.name,))
+
+
+def test_a_provider_that_does_not_start_is_not_replaced_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    Elsewhere(monkeypatch, starts=False)
+    with pytest.raises(ConfigurationError, match="not on OpenVINO"):
+        ModelRegistry().session(YUNET, providers=(Elsewhere.name, *CPU))

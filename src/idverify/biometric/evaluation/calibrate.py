@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def calibrate_faces(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> CalibrationTable:
-    """A table from every two pictures of a folder with a subfolder a person.
+    """A table from every two pictures of a folder with a subfolder a person: the first as a portrait, the other live.
 
     Args:
         matcher: the matcher to measure.
@@ -51,18 +52,22 @@ def calibrate_faces(
         ConfigurationError: too few pictures or people, or a file cannot be read.
         ImageError: a picture cannot be decoded.
     """
-    vectors, _ = embed_files(matcher, folder, images, on_progress)
-    kept = [i for i, v in enumerate(vectors) if v is not None]
+    vectors = embed_files(matcher, folder, images, on_progress)
+    kept = np.flatnonzero(vectors.present).tolist()
     subjects = people([images[i] for i in kept])
     if len(kept) < 2 or len(set(subjects.tolist())) < 2:
         raise ConfigurationError("calibration needs faces of at least two people")
-    stacked = np.stack([v for v in vectors if v is not None])
-    genuine, impostor = all_pair_scores(stacked, np.ones(len(kept), bool), subjects)
+    vectors = replace(
+        vectors, portraits=vectors.portraits[kept], lives=vectors.lives[kept], present=vectors.present[kept]
+    )
+    genuine, impostor = all_pair_scores(vectors, subjects)
     rates = levels(len(impostor))
     if not len(genuine) or len(rates) < 2:
         raise ConfigurationError("calibration needs two pictures of some people, and more people")
     thresholds = [threshold_at_fmr(impostor, rate) for rate in rates]
-    low, high = subject_bootstrap(subjects, stacked @ stacked.T, np.array(thresholds), rounds=rounds, seed=seed)
+    low, high = subject_bootstrap(
+        subjects, vectors.portraits @ vectors.lives.T, np.array(thresholds), rounds=rounds, seed=seed
+    )
     points = []
     for threshold, lower, upper in zip(thresholds, low, high, strict=True):
         rate = fmr_at(impostor, threshold)
@@ -82,7 +87,10 @@ def calibrate_faces(
         model_sha256=model_sha256,
         metric="cosine",
         data=data,
-        protocol=f"every two of {len(kept)} pictures of {len(set(subjects.tolist()))} people, no failure counted",
+        protocol=(
+            f"every two of {len(kept)} pictures of {len(set(subjects.tolist()))} people, the first as a portrait, "
+            "the other live, no failure counted"
+        ),
         interval=f"95 %, bootstrap over people, {rounds} rounds",
         genuine=len(genuine),
         impostor=len(impostor),

@@ -2,6 +2,9 @@
 
 Protocol: G. B. Huang et al., "Labeled Faces in the Wild", UMass TR 07-49, view 2: a threshold is chosen on all folds
 but one and judged on that one. ``--all-pairs`` compares every two pictures that the pairs file names.
+
+Every comparison is a counter's: the first picture of a pair (of all pairs: the one that sorts first) is made a template
+as the chip's portrait is, the other as the live picture is.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from idverify.biometric.evaluation.metrics import (
     wilson_interval,
 )
 from idverify.biometric.face.matcher import FaceMatcher
+from idverify.biometric.face.quality import CaptureKind
+from idverify.biometric.image import Image
 from idverify.errors import BiometricError, ConfigurationError
 
 MAX_PAIRS_BYTES = 64 * 1024 * 1024
@@ -83,7 +88,7 @@ class FaceEvaluation:
         images: number of pictures.
         genuine: number of genuine comparisons.
         impostor: number of impostor comparisons.
-        ms_per_image_median: wall-clock milliseconds from bytes to template, median.
+        ms_per_image_median: wall-clock milliseconds from the bytes of a live picture to its template, median.
         curve: the DET curve.
     """
 
@@ -188,19 +193,18 @@ def evaluate_faces(
         raise ConfigurationError("the pairs file cannot be read") from None
     matcher = matcher if matcher is not None else FaceMatcher()
     matcher.warm_up()
-    vectors, times = embed_files(matcher, images, listed.images, on_progress)
-    present = np.array([v is not None for v in vectors])
-    size = max(len(v) for v in vectors if v is not None) if present.any() else 1
-    stacked = np.stack([v if v is not None else np.zeros(size, np.float32) for v in vectors])
-    protocol = _pair_scores(stacked, present, listed.pairs)
+    vectors = embed_files(matcher, images, listed.images, on_progress)
+    protocol = _pair_scores(vectors, listed.pairs)
     truth = np.array([p.genuine for p in listed.pairs])
     if scores is not None:
-        _write_scores(scores, listed, protocol, stacked, present, all_pairs=all_pairs)
+        _write_scores(scores, listed, protocol, vectors, all_pairs=all_pairs)
     genuine, impostor = protocol[truth], protocol[~truth]
     if all_pairs:
-        genuine, impostor = all_pair_scores(stacked, present, people(listed.images))
+        genuine, impostor = all_pair_scores(vectors, people(listed.images))
     mean, std = fold_accuracy(protocol, truth, np.array([p.fold for p in listed.pairs]), listed.folds)
-    return _summary(matcher.model, genuine, impostor, (mean, std), 1 - float(present.mean()), times)
+    return _summary(
+        matcher.model, genuine, impostor, (mean, std), 1 - float(vectors.present.mean()), vectors.milliseconds
+    )
 
 
 def _summary(
@@ -230,16 +234,33 @@ def _decimal(rate: float) -> str:
     return f"{rate:.6f}".rstrip("0")
 
 
+@dataclass(frozen=True, slots=True)
+class FaceVectors:
+    """Templates of picture files, each made twice: as a chip's portrait and as a live picture.
+
+    Attributes:
+        portraits: ``(n, dim)`` unit vectors, zero where there is none.
+        lives: the same.
+        present: ``(n,)`` whether a picture gave both.
+        milliseconds: wall-clock time of each live template, from its bytes.
+    """
+
+    portraits: NDArray[np.float32]
+    lives: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    milliseconds: tuple[float, ...]
+
+
 def embed_files(
     matcher: FaceMatcher, folder: Path, names: Sequence[str], on_progress: Callable[[int, int], None] | None = None
-) -> tuple[list[NDArray[np.float32] | None], list[float]]:
-    """Embeddings of picture files, None where no template could be made, and milliseconds of each.
+) -> FaceVectors:
+    """The templates of picture files, as a portrait's and as a live picture's.
 
     Raises:
         ConfigurationError: a file cannot be read.
         ImageError: a picture cannot be decoded.
     """
-    vectors: list[NDArray[np.float32] | None] = []
+    found: list[tuple[NDArray[np.float32], NDArray[np.float32]] | None] = []
     times: list[float] = []
     for done, name in enumerate(names, 1):
         try:
@@ -247,14 +268,28 @@ def embed_files(
         except OSError:
             raise ConfigurationError("a picture that the pairs file names cannot be read") from None
         start = time.perf_counter()
-        try:
-            vectors.append(matcher.template(decode_image(data)).embedding)
-        except BiometricError:
-            vectors.append(None)
+        image = decode_image(data)
+        live = _vector(matcher, image, CaptureKind.LIVE)
         times.append((time.perf_counter() - start) * 1000)
+        portrait = _vector(matcher, image, CaptureKind.PORTRAIT)
+        found.append((portrait, live) if portrait is not None and live is not None else None)
         if on_progress is not None:
             on_progress(done, len(names))
-    return vectors, times
+    size = max((len(pair[0]) for pair in found if pair is not None), default=1)
+    none = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    return FaceVectors(
+        portraits=np.stack([(pair or none)[0] for pair in found]),
+        lives=np.stack([(pair or none)[1] for pair in found]),
+        present=np.array([pair is not None for pair in found]),
+        milliseconds=tuple(times),
+    )
+
+
+def _vector(matcher: FaceMatcher, image: Image, kind: CaptureKind) -> NDArray[np.float32] | None:
+    try:
+        return matcher.template(image, kind=kind).embedding
+    except BiometricError:
+        return None
 
 
 def people(images: Sequence[str]) -> NDArray[np.int64]:
@@ -263,34 +298,31 @@ def people(images: Sequence[str]) -> NDArray[np.int64]:
     return np.array([numbers.setdefault(name.split("/")[0], len(numbers)) for name in images], np.int64)
 
 
-def _pair_scores(vectors: NDArray[np.float32], present: NDArray[np.bool_], pairs: Sequence[Pair]) -> Scores:
+def _pair_scores(vectors: FaceVectors, pairs: Sequence[Pair]) -> Scores:
     a, b = np.array([p.a for p in pairs]), np.array([p.b for p in pairs])
-    values = np.einsum("ij,ij->i", vectors[a], vectors[b])
-    return np.where(present[a] & present[b], values, _FAILED).astype(np.float32)
+    values = np.einsum("ij,ij->i", vectors.portraits[a], vectors.lives[b])
+    return np.where(vectors.present[a] & vectors.present[b], values, _FAILED).astype(np.float32)
 
 
-def _blocks(vectors: NDArray[np.float32], present: NDArray[np.bool_]) -> Iterator[tuple[int, Scores]]:
-    """For each picture, its scores with all later ones."""
-    for start in range(0, len(vectors), 256):
-        block = vectors[start : start + 256] @ vectors[start:].T
-        block[~present[start : start + 256]] = _FAILED
-        block[:, ~present[start:]] = _FAILED
+def _blocks(vectors: FaceVectors) -> Iterator[tuple[int, Scores]]:
+    """For each picture, as a portrait, its scores with all later ones, live."""
+    for start in range(0, len(vectors.present), 256):
+        block = vectors.portraits[start : start + 256] @ vectors.lives[start:].T
+        block[~vectors.present[start : start + 256]] = _FAILED
+        block[:, ~vectors.present[start:]] = _FAILED
         for row in range(len(block)):
             yield start + row, block[row, row + 1 :]
 
 
-def all_pair_scores(
-    vectors: NDArray[np.float32], present: NDArray[np.bool_], subjects: NDArray[np.int64]
-) -> tuple[Scores, Scores]:
-    """Genuine and impostor scores of every two pictures.
+def all_pair_scores(vectors: FaceVectors, subjects: NDArray[np.int64]) -> tuple[Scores, Scores]:
+    """Genuine and impostor scores of every two pictures, the first as a portrait, the second live.
 
     Args:
-        vectors: ``(n, dim)`` unit vectors.
-        present: ``(n,)`` whether a picture has a template.
+        vectors: of the pictures.
         subjects: ``(n,)`` numbers of the people.
     """
     genuine, impostor = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
-    for index, values in _blocks(vectors, present):
+    for index, values in _blocks(vectors):
         same = subjects[index + 1 :] == subjects[index]
         genuine.append(values[same])
         impostor.append(values[~same])
@@ -324,8 +356,7 @@ def _write_scores(
     path: Path,
     listed: PairsFile,
     protocol: Scores,
-    vectors: NDArray[np.float32],
-    present: NDArray[np.bool_],
+    vectors: FaceVectors,
     *,
     all_pairs: bool,
 ) -> None:
@@ -335,7 +366,7 @@ def _write_scores(
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(("a", "b", "genuine", "score"))
             if all_pairs:
-                for index, values in _blocks(vectors, present):
+                for index, values in _blocks(vectors):
                     for step, value in enumerate(values, 1):
                         other = index + step
                         same = int(subjects[index] == subjects[other])

@@ -134,7 +134,7 @@ def subject_bootstrap(
 
     Args:
         subjects: ``(n,)`` number of the person of each picture, 0 … k - 1.
-        similarity: ``(n, n)`` scores of all pictures with all.
+        similarity: ``(n, n)`` scores of all pictures with all; those above the diagonal are used.
         thresholds: ``(t,)``.
         rounds: bootstrap rounds.
         seed: of the random draw.
@@ -150,12 +150,13 @@ def subject_bootstrap(
     weights = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=rounds).astype(float)
     drawn = weights @ pictures
     total = (drawn**2 - (weights**2) @ (pictures**2)) / 2
+    weights, total = weights[total > 0], total[total > 0]  # of few people, one may be drawn alone: nothing to compare
     low, high = np.empty(len(thresholds)), np.empty(len(thresholds))
     for index, threshold in enumerate(thresholds):
         over = scores >= np.float32(threshold)
         cell, count = np.unique(a[over] * people + b[over], return_counts=True)
-        matched = np.empty(rounds)
-        for start in range(0, rounds, 50):
+        matched = np.empty(len(weights))
+        for start in range(0, len(weights), 50):
             part = weights[start : start + 50]
             matched[start : start + 50] = (part[:, cell // people] * part[:, cell % people]) @ count
         low[index], high[index] = np.quantile(matched / total, [0.025, 0.975])

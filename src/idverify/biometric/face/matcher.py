@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -115,7 +115,7 @@ class FaceMatcher:
         options: DetectorOptions | None = None,
         threads: int | None = None,
         providers: Sequence[str] = CPU,
-        mirror: bool = False,
+        mirror: Collection[CaptureKind] = (CaptureKind.PORTRAIT,),
     ) -> None:
         """Chooses the models.
 
@@ -126,8 +126,9 @@ class FaceMatcher:
             options: how to look for faces.
             threads: threads of one inference, see :func:`idverify.biometric.runtime.thread_count`.
             providers: onnxruntime's execution providers.
-            mirror: embed the mirrored crop as well and take the mean: a little more accurate, twice the time of the
-                embedding. Templates made with and without it compare with each other.
+            mirror: kinds of pictures whose mirror image is embedded as well, for the mean of both: a little more
+                accurate, twice the time of the embedding. Templates made with and without it compare with each other;
+                the calibration table was measured with portraits mirrored and live pictures not.
 
         Raises:
             ConfigurationError: there is no such model.
@@ -139,7 +140,7 @@ class FaceMatcher:
         if self._card.task != "face-embedding" or self._detector_card.task != "face-detection":
             raise ConfigurationError(f"{self._card.id} and {self._detector_card.id} are not embedding and detector")
         self._options, self._threads, self._providers = options, threads, tuple(providers)
-        self._mirror = mirror
+        self._mirror = frozenset(mirror)
         self._lock = threading.Lock()
         self._parts: tuple[FaceDetector, FaceEmbedder, CalibrationTable | None] | None = None
 
@@ -217,7 +218,7 @@ class FaceMatcher:
             ModelError: the model is missing, altered or failed.
         """
         _, embedder, _ = self._load()
-        vectors = embedder.embed([view.crop for view in views], mirror=self._mirror)
+        vectors = [embedder.embed([view.crop], mirror=view.quality.kind in self._mirror)[0] for view in views]
         return tuple(
             FaceSample(
                 face=view.face,
