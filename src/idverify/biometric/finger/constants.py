@@ -108,6 +108,10 @@ OVERLAP_SUPPORT: Final = 1.0
 """[measured] how much minutia score is enough."""
 PRIOR: Final = 3.0
 """[measured] minutia score added to the overlap, so that two minutiae alone prove nothing."""
+MIRROR_CHECK: Final = (0.15, 0.35)
+"""[measured] between these scores it is asked whether the mirrored print is more alike: of 2,560 comparisons with
+mirrored prints of the same finger 35 reached the threshold for FMR 0.1 % without the question, the highest with 0.27;
+none with it. Nearly all genuine comparisons lie above and cost no more."""
 USUAL_COUNT: Final = 30.0
 """[chosen] number of minutiae at which the next constant changes nothing."""
 COUNT_POWER: Final = 0.75

@@ -8,6 +8,9 @@
 5. Global: all minutiae are aligned, rigidly and then affinely, and mated; the score is the product of the local score,
    the mass of the mated minutiae against what their number lets expect, and the square of their share of the overlap.
 
+A mirrored print shares the flow of its finger, and whorls and arches are nearly symmetric: where two prints are
+somewhat alike, the first one is compared in a mirror as well, and is refused where that is more alike.
+
 Minutiae of two makers agree less: there more pairs are relaxed, several seeds are tried, and the best alignment counts.
 """
 
@@ -20,7 +23,7 @@ import numpy as np
 
 from idverify.biometric.finger import constants as c
 from idverify.biometric.finger.minutiae import Floats
-from idverify.biometric.finger.template import CELL_COUNT, RECORD, Complexes, Cylinders, FingerTemplate
+from idverify.biometric.finger.template import CELL_COUNT, RECORD, Complexes, Cylinders, FingerTemplate, mirrored
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Comparison:
         mass: their mass, weighed by score and nearness.
         share: share of the overlap that is mated, 0 … 1.
         rotation: of the first print onto the second, radians counter-clockwise.
+        mirrored: the print was somewhat alike, but more so in a mirror: a picture the wrong way round, or chance.
     """
 
     value: float
@@ -42,6 +46,7 @@ class Comparison:
     mass: float = 0.0
     share: float = 0.0
     rotation: float = 0.0
+    mirrored: bool = False
 
 
 NOTHING = Comparison(0.0)
@@ -84,6 +89,14 @@ def compare(
         thorough = RECORD in (probe.model, reference.model)
     foreign = c.FOREIGN_PAIRS, c.FOREIGN_SEEDS, c.FOREIGN_SUPPORT
     search = _Search(*foreign) if thorough else _Search(1, 1, c.MIN_SUPPORT)
+    found = _best(a, b, search, any_rotation)
+    low, high = c.MIRROR_CHECK
+    if low <= found.value < high and _best(mirrored(a), b, search, any_rotation).value > found.value:
+        return Comparison(0.0, local=found.local, mirrored=True)
+    return found
+
+
+def _best(a: Cylinders, b: Cylinders, search: _Search, any_rotation: bool) -> Comparison:
     upright = _compare(a, b, 1.0, search)
     if not any_rotation:
         return upright

@@ -176,6 +176,34 @@ def _cylinders(minutiae: Minutiae) -> Cylinders | None:
     return cylinders
 
 
+def _mirror_order() -> NDArray[np.intp]:
+    """Cells with the other side across the minutia's direction."""
+    places = list(zip(_CELL_X.tolist(), _CELL_Y.tolist(), strict=True))
+    return np.array([places.index((along, -across)) for along, across in places])
+
+
+_MIRROR_CELLS: Final = _mirror_order()
+
+
+def mirrored(cylinders: Cylinders) -> Cylinders:
+    """The cylinders of the same print seen in a mirror, left and right exchanged; nothing is computed anew."""
+    n, cells = cylinders.count, len(_MIRROR_CELLS)
+    code = cylinders.code.reshape(n, cells, -1)[:, _MIRROR_CELLS, ::-1].reshape(n, -1)
+    mass_valid = cylinders.mass_valid[:, _MIRROR_CELLS]
+    valid_mass = cylinders.valid_mass[_MIRROR_CELLS]
+    heading = cylinders.heading * np.array([-1, 1], np.float32)
+    w, centred = -np.conj(cylinders.w), -np.conj(cylinders.centred)
+    radial = np.conj(cylinders.radial)
+    return Cylinders(
+        count=n, code=code, code_t=np.ascontiguousarray(code.T), mass_valid=mass_valid, valid_mass=valid_mass,
+        heading=heading, heading_t=np.ascontiguousarray(heading.T), z=-np.conj(cylinders.z), w=w, w_conj=np.conj(w),
+        distance_a=cylinders.distance_a, distance_b=cylinders.distance_b, radial=radial, radial_conj=np.conj(radial),
+        all_z=-np.conj(cylinders.all_z), all_w=-np.conj(cylinders.all_w), all_score=cylinders.all_score,
+        centred=centred, centre=-cylinders.centre.conjugate(),
+        kernel=cylinders.kernel * np.array([[-1], [1], [1], [1], [-1], [1]], np.float32),
+    )  # fmt: skip
+
+
 def _code(x: Floats, y: Floats, angle: Floats, owners: int) -> tuple[Floats, NDArray[np.intp]]:
     """Cell values ``(owners, 52, 6)`` and how many minutiae shaped each cylinder ([MCC] eq. 4 to 11)."""
     xo, yo, ao = x[:owners, np.newaxis], y[:owners, np.newaxis], angle[:owners, np.newaxis]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from idverify.biometric.finger import constants, matcher
 from idverify.biometric.finger import constants as c
 from idverify.biometric.finger.matcher import compare, similarity
 from idverify.biometric.finger.minutiae import Minutiae
-from idverify.biometric.finger.template import CELL_COUNT, make_template
+from idverify.biometric.finger.template import CELL_COUNT, make_template, mirrored
 from idverify.errors import ConfigurationError
 from tests.unit.biometric.finger.prints import invented, moved
 
@@ -86,6 +88,38 @@ def test_mirrored_print_is_another_finger(seed: int) -> None:
     first = invented(seed)
     mirrored = make_template(moved(first, mirror=True, turn=seed * 40))
     assert similarity(make_template(first), mirrored, any_rotation=True) < DIFFERENT
+
+
+def test_mirrored_cylinders_are_those_of_the_mirrored_print() -> None:
+    for seed in range(4):
+        print_, other = invented(seed), make_template(moved(invented(seed), mirror=True, jitter=2, keep=0.7, seed=seed))
+        anew = make_template(moved(print_, mirror=True)).cylinders
+        seen = make_template(print_).cylinders
+        assert anew is not None
+        assert seen is not None
+        seen = mirrored(seen)
+        for name in ("code", "mass_valid", "heading", "w", "all_w", "distance_a"):
+            assert np.allclose(getattr(seen, name), getattr(anew, name), atol=0.02), name
+        apart = ~np.eye(seen.count, dtype=bool)  # no pair of a cylinder with itself
+        assert np.allclose(seen.radial[apart], anew.radial[apart], atol=0.02)
+        template = dataclasses.replace(make_template(print_), cylinders=seen)
+        assert compare(template, other, thorough=False).value > 0.4
+
+
+def test_what_is_more_alike_in_a_mirror_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, poor, other = (
+        make_template(print_, model="m")
+        for print_ in (invented(1), moved(invented(1), jitter=4, keep=0.4, seed=1), invented(2))
+    )
+    plain = compare(first, poor)
+    assert plain.value > DIFFERENT
+    monkeypatch.setattr(constants, "MIRROR_CHECK", (0.15, 1.0))
+    assert compare(first, poor) == plain
+    monkeypatch.setattr(matcher, "mirrored", lambda _: other.cylinders)
+    assert compare(first, poor) == plain
+    monkeypatch.setattr(matcher, "mirrored", lambda _: poor.cylinders)  # what the mirror shows is the very print
+    refused = compare(first, poor)
+    assert (refused.value, refused.mirrored) == (0.0, True)
 
 
 def test_partial_prints_match() -> None:
