@@ -16,7 +16,7 @@ import pytest
 from idverify import AccessPassword, CounterPool, FaceMatcher, TrustStore, verify_files
 from idverify.cli._bench_runs import Record, bench_card, shared_matcher, transact
 from idverify.cli._demo_card import picture
-from idverify.fair import FairExecutor
+from idverify.engine.fair import FairExecutor
 
 
 @pytest.fixture(scope="module")

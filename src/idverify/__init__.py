@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from idverify.consent import Consent
     from idverify.counters import CounterPool
     from idverify.decision import Decision, Outcome, Policy, Requirement
-    from idverify.document import Holder
+    from idverify.engine.document import Holder
+    from idverify.engine.matching import MatchScore
+    from idverify.engine.transaction import Attempt, Event, Retries, RetryCause, Stage, State
     from idverify.healthcheck import Health, health
-    from idverify.matching import MatchScore
     from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
-    from idverify.transaction import Attempt, Event, Retries, RetryCause, Stage, State
     from idverify.verification import SessionSummary, VerificationResult, averify, verify, verify_files
 
 _HOME: Final = {
     "AccessPassword": "idverify.chip.access.password",
-    "Attempt": "idverify.transaction",
+    "Attempt": "idverify.engine.transaction",
     "CheckId": "idverify.report",
     "CheckResult": "idverify.report",
     "CheckStatus": "idverify.report",
@@ -44,13 +44,13 @@ _HOME: Final = {
     "CounterPool": "idverify.counters",
     "Decision": "idverify.decision",
     "DocumentSession": "idverify.chip.session",
-    "Event": "idverify.transaction",
+    "Event": "idverify.engine.transaction",
     "FaceMatcher": "idverify.biometric.face.matcher",
     "FaceTemplate": "idverify.biometric.face.matcher",
     "FileId": "idverify.chip.lds.files",
     "Health": "idverify.healthcheck",
-    "Holder": "idverify.document",
-    "MatchScore": "idverify.matching",
+    "Holder": "idverify.engine.document",
+    "MatchScore": "idverify.engine.matching",
     "MemoryTransport": "idverify.chip.transport.memory",
     "Outcome": "idverify.decision",
     "PasswordKind": "idverify.chip.access.password",
@@ -60,13 +60,13 @@ _HOME: Final = {
     "ReadOptions": "idverify.chip.session",
     "Reason": "idverify.report",
     "Requirement": "idverify.decision",
-    "Retries": "idverify.transaction",
-    "RetryCause": "idverify.transaction",
+    "Retries": "idverify.engine.transaction",
+    "RetryCause": "idverify.engine.transaction",
     "Secret": "idverify._secret",
     "SessionSummary": "idverify.verification",
     "SoftCard": "idverify.chip.transport.base",
-    "Stage": "idverify.transaction",
-    "State": "idverify.transaction",
+    "Stage": "idverify.engine.transaction",
+    "State": "idverify.engine.transaction",
     "Transport": "idverify.chip.transport.base",
     "TrustStore": "idverify.chip.pki.trust_store",
     "VerificationReport": "idverify.report",

@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from idverify.decision import Policy, load
+from idverify.engine.fair import FairDoor, FairExecutor
 from idverify.errors import ConfigurationError
-from idverify.fair import FairDoor, FairExecutor
 from idverify.verification import (
     AsyncLiveSource,
     AsyncPasswordSource,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher
     from idverify.chip.pki.trust_store import TrustStore
     from idverify.chip.transport.base import Transport
-    from idverify.live import LivePicture, LiveSource
-    from idverify.visit import Passwords, PasswordSource
+    from idverify.engine.live import LivePicture, LiveSource
+    from idverify.engine.visit import Passwords, PasswordSource
 
 MAX_TRANSACTIONS: Final = 1024
 

@@ -4,9 +4,7 @@ A card is opened, read and proven genuine while the live picture becomes a templ
 matched with it, and a policy turns the evidence into a decision. Nothing here stops at the first failed check, unless
 the caller asks for an early decision: the report of a forged card says everything that is wrong with it.
 
-The engine has three rooms: :mod:`idverify.visit` is the card's side, :mod:`idverify.gathering` puts the evidence
-together while files come in, :mod:`idverify.matching` compares the pictures. :mod:`idverify.transaction` is what all
-of them share: one deadline, one cancel token, one stream of events.
+The rooms of the engine are in :mod:`idverify.engine`.
 """
 
 from __future__ import annotations
@@ -23,21 +21,21 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, cast
 from idverify import _telemetry
 from idverify._secret import Secret
 from idverify._version import __version__
-from idverify.asynchronous import AsyncCourse
 from idverify.chip.lds.contents import check_contents
 from idverify.chip.lds.files import FileId
 from idverify.chip.pki.passive_auth import PassiveAuthentication, PassiveAuthOptions, examine
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.chip.session import ReadOptions
 from idverify.decision import DOCUMENT, SECURITY_OBJECT, Decision, Policy, load
-from idverify.document import Holder, document_checks, holder_of, personal_number, portrait_of
+from idverify.engine.asynchronous import AsyncCourse
+from idverify.engine.document import Holder, document_checks, holder_of, personal_number, portrait_of
+from idverify.engine.gathering import Clock, Gathering
+from idverify.engine.live import LivePicture, LiveSource, read_live
+from idverify.engine.matching import FaceMatching, FingerMatching, MatchScore, new_face_matcher, new_finger_matcher
+from idverify.engine.transaction import Attempt, Course, Event, Retries, Stage, State
+from idverify.engine.visit import CardVisit, Passwords, PasswordSource
 from idverify.errors import ConfigurationError
-from idverify.gathering import Clock, Gathering
-from idverify.live import LivePicture, LiveSource, read_live
-from idverify.matching import FaceMatching, FingerMatching, MatchScore, new_face_matcher, new_finger_matcher
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
-from idverify.transaction import Attempt, Course, Event, Retries, Stage, State
-from idverify.visit import CardVisit, Passwords, PasswordSource
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher

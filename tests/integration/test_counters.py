@@ -18,8 +18,8 @@ from idverify.chip.transport.base import Transport
 from idverify.counters import CounterPool
 from idverify.emulator import Card, Fault, FaultKind
 from idverify.emulator.timing import CardTiming, TimedTransport
+from idverify.engine.fair import FairDoor
 from idverify.errors import ConfigurationError, IdVerifyError, OperationCancelled, TransportTimeout, WrongPasswordError
-from idverify.fair import FairDoor
 
 PICTURES = Path(idverify.__file__).parent / "emulator" / "pictures"
 AT = datetime(2026, 6, 1, tzinfo=UTC)

@@ -483,6 +483,61 @@ def test_a_cancelled_task_ends_whatever_it_waits_for(where: str) -> None:
     assert asyncio.run(main())
 
 
+def test_a_question_that_the_cancellation_did_not_see_is_cancelled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task is cancelled between a question's start and its entry in the list of those to cancel."""
+    real = asyncio.run_coroutine_threadsafe
+    seen = threading.Event()
+
+    def late(coroutine: Any, loop: asyncio.AbstractEventLoop) -> Any:
+        future = real(coroutine, loop)
+        assert seen.wait(10)
+        return future
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", late)
+
+    async def main() -> list[str]:
+        reached, ends = asyncio.Event(), []
+
+        async def waiting(_: Attempt) -> Any:
+            reached.set()
+            try:
+                await asyncio.sleep(2)
+            except asyncio.CancelledError:
+                ends.append("question")
+                raise
+
+        task = asyncio.create_task(averify(MemoryTransport(genuine().fresh()), waiting, trust=trust(), at=AT))
+        await asyncio.wait_for(reached.wait(), 10)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        seen.set()
+        await asyncio.wait([task], timeout=10)
+        return [*ends, "task"] if task.cancelled() else ends
+
+    assert asyncio.run(main()) == ["question", "task"]
+
+
+def test_a_second_cancellation_does_not_block_the_event_loop() -> None:
+    release, ended = threading.Event(), threading.Event()
+
+    def blocking(_: Attempt) -> Any:
+        release.wait(2)
+        ended.set()
+
+    async def main() -> bool:
+        task = asyncio.create_task(averify(MemoryTransport(genuine().fresh()), blocking, trust=trust(), at=AT))
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            task.cancel()
+        await asyncio.sleep(0.05)
+        free = not ended.is_set() and not task.done()
+        release.set()
+        await asyncio.wait([task], timeout=10)
+        return free and task.cancelled()
+
+    assert asyncio.run(main())
+
+
 def test_work_in_a_queue_is_taken_out_when_the_card_fails() -> None:
     held: list[Future[Any]] = []
 

@@ -11,7 +11,7 @@ from idverify._tlv import encode as tlv
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.lds.files import FileId
 from idverify.chip.lds.mrz import Mrz, MrzFormat
-from idverify.document import check_data_page
+from idverify.engine.document import check_data_page
 from idverify.report import CheckId, CheckStatus, Reason
 
 FIELDS = {

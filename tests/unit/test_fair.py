@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from idverify.engine.fair import FairDoor, FairExecutor
 from idverify.errors import ConfigurationError, OperationCancelled, TransportTimeout
-from idverify.fair import FairDoor, FairExecutor
 
 
 def held(pool: FairExecutor) -> tuple[threading.Event, Future[Any]]:

@@ -21,8 +21,8 @@ from idverify.cli._demo_card import picture
 from idverify.counters import CounterPool
 from idverify.emulator.portrait import default_portrait
 from idverify.emulator.timing import CardTiming, TimedTransport
+from idverify.engine.transaction import Event, Stage
 from idverify.errors import IdVerifyError
-from idverify.transaction import Event, Stage
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher

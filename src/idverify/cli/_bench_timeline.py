@@ -12,8 +12,8 @@ from idverify.chip.reading import Phase
 from idverify.cli._bench_runs import Record, bench_card, shared_matcher, transact
 from idverify.cli._demo_card import picture
 from idverify.counters import CounterPool
+from idverify.engine.transaction import Stage, State
 from idverify.errors import ConfigurationError
-from idverify.transaction import Stage, State
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher

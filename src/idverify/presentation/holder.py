@@ -10,7 +10,7 @@ from idverify.presentation import _texts
 from idverify.presentation._texts import Text
 
 if TYPE_CHECKING:
-    from idverify.document import Holder
+    from idverify.engine.document import Holder
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from idverify.presentation.wording import subject as subject_text
 from idverify.report import CheckStatus
 
 if TYPE_CHECKING:
-    from idverify.matching import MatchScore
+    from idverify.engine.matching import MatchScore
     from idverify.verification import VerificationResult
 
 _PICTURE_SIDE = 640

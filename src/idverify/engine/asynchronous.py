@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
@@ -56,6 +57,8 @@ class AsyncCourse:
                 raise OperationCancelled("the task was cancelled")
             future = asyncio.run_coroutine_threadsafe(source(question), self._loop)
             self._pending.add(future)
+            if self.cancelled:  # meanwhile: whoever cancelled may not have seen this future
+                future.cancel()
             try:
                 return future.result()
             except CancelledError:
@@ -76,9 +79,11 @@ class AsyncCourse:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             self.cancelled = True
-            for pending in tuple(self._pending):
-                pending.cancel()
-            await asyncio.wait([future])
+            while not future.done():  # cancelled once more while waiting: the event loop must stay free for what ends
+                for pending in tuple(self._pending):
+                    pending.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([future])
             if not future.cancelled():
                 future.exception()  # it has been told; the caller hears of the cancellation
             raise

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from idverify.chip.access.password import AccessPassword
 from idverify.chip.lds.files import FileId
 from idverify.chip.session import ChipResult, DocumentSession, Phase, Progress, ReadOptions, SessionStats
+from idverify.engine.transaction import Attempt, Course, Retries, RetryCause, Stage, State
 from idverify.errors import OperationCancelled, WrongPasswordError
 from idverify.report import CheckResult, Reason
-from idverify.transaction import Attempt, Course, Retries, RetryCause, Stage, State
 
 if TYPE_CHECKING:
     from idverify.chip.access.terminal_auth import TerminalCredentials

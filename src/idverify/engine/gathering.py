@@ -15,11 +15,11 @@ from idverify.chip.pki.passive_auth import PassiveAuthentication, PassiveAuthOpt
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.chip.session import gate_chip_results
 from idverify.decision import Outcome, Policy
-from idverify.document import check_data_page, document_checks, portrait_of, prints_of
-from idverify.matching import FaceMatching, FingerMatching, MatchScore
+from idverify.engine.document import check_data_page, document_checks, portrait_of, prints_of
+from idverify.engine.matching import FaceMatching, FingerMatching, MatchScore
+from idverify.engine.transaction import Course, Stage, State, in_thread
+from idverify.engine.visit import CardRead, CertainError
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
-from idverify.transaction import Course, Stage, State, in_thread
-from idverify.visit import CardRead, CertainError
 
 Ask = Callable[[PassiveAuthentication, Mapping[FileId, bytes]], CheckResult]
 """Asks a service about the document signer."""

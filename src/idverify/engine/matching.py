@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from idverify.decision import Policy
-from idverify.document import ChipPicture
+from idverify.engine.document import ChipPicture
+from idverify.engine.live import LiveFace, LiveSource, acquire, decoded
+from idverify.engine.transaction import Course, Retries, Stage
 from idverify.errors import BiometricError, ConfigurationError, ImageError, NoFaceError, NoFingerError
-from idverify.live import LiveFace, LiveSource, acquire, decoded
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason
-from idverify.transaction import Course, Retries, Stage
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample

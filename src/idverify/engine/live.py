@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Union
 
+from idverify.engine.transaction import Attempt, Course, Retries, RetryCause, Stage, State, in_thread
 from idverify.errors import BiometricError, ConfigurationError, ImageError, NoFaceError
-from idverify.transaction import Attempt, Course, Retries, RetryCause, Stage, State, in_thread
 
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
