@@ -16,7 +16,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from idverify import _telemetry
 from idverify._secret import Secret
@@ -31,7 +31,14 @@ from idverify.engine.asynchronous import AsyncCourse
 from idverify.engine.document import Holder, document_checks, holder_of, personal_number, portrait_of
 from idverify.engine.gathering import Clock, Gathering
 from idverify.engine.live import LivePicture, LiveSource, read_live
-from idverify.engine.matching import FaceMatching, FingerMatching, MatchScore, new_face_matcher, new_finger_matcher
+from idverify.engine.matching import (
+    FaceMatching,
+    FingerMatching,
+    LivePrint,
+    MatchScore,
+    new_face_matcher,
+    new_finger_matcher,
+)
 from idverify.engine.transaction import Attempt, Course, Event, Retries, Stage, State
 from idverify.engine.visit import CardVisit, Passwords, PasswordSource
 from idverify.errors import ConfigurationError
@@ -41,7 +48,6 @@ if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher
     from idverify.biometric.face.pad import PassivePad
     from idverify.biometric.finger.engine import FingerMatcher
-    from idverify.biometric.image import Image
     from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.session import CancelToken, Progress
     from idverify.chip.transport.base import Transport
@@ -51,7 +57,11 @@ if TYPE_CHECKING:
 AsyncPasswordSource = Callable[[Attempt], "Awaitable[Passwords | None]"]
 AsyncLiveSource = Callable[[Attempt], "Awaitable[LivePicture | None]"]
 
+LiveFingers = LivePicture | Sequence[LivePicture] | Mapping[int, LivePicture | Sequence[LivePicture]]
+"""A live print, several of one finger, or those of several fingers by position (ISO/IEC 19794-2 table 5: 1 … 10)."""
+
 MAX_TRIES: Final = 10
+"""Most live prints of a transaction, of all fingers together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +144,7 @@ class TransactionOptions(TypedDict, total=False):
     options: ReadOptions | None
     matcher: FaceMatcher | None
     pad: PassivePad | None
-    finger: LivePicture | Sequence[LivePicture] | None
+    finger: LiveFingers | None
     finger_dpi: float
     finger_matcher: FingerMatcher | None
     terminal: TerminalCredentials | None
@@ -164,7 +174,7 @@ def verify(
     options: ReadOptions | None = None,
     matcher: FaceMatcher | None = None,
     pad: PassivePad | None = None,
-    finger: LivePicture | Sequence[LivePicture] | None = None,
+    finger: LiveFingers | None = None,
     finger_dpi: float = 500.0,
     finger_matcher: FingerMatcher | None = None,
     terminal: TerminalCredentials | None = None,
@@ -201,7 +211,10 @@ def verify(
         matcher: a face matcher to share between transactions; one is made where None.
         pad: presentation attack detection, which then runs whatever the policy says; where None, the default one runs
             if the policy does not accept without ``face.pad``.
-        finger: a live fingerprint, or several tries of one finger: pictures as ``live``.
+        finger: a live fingerprint, several tries of one finger, or a mapping of the finger's position
+            (ISO/IEC 19794-2 table 5: 1 right thumb … 5 right little finger, 6 … 10 left; 0 unknown) to its tries:
+            pictures as ``live``, at most ten in all. Named fingers are compared with the same finger of DG3. The best
+            comparison counts, with a false match rate times their number.
         finger_dpi: resolution of the live fingerprints.
         finger_matcher: a finger matcher to share; one is made where None and a finger is given.
         terminal: the terminal's certificates and key, for reading DG3 and DG4.
@@ -231,6 +244,8 @@ def verify(
         TransportError, ProtocolError, WrongPasswordError, CardLockedError: the card could not be opened or read.
         ImageError: the live picture cannot be decoded.
         ModelError: a model is missing or altered.
+        TerminalKeyError: the terminal's key does not sign, or does not belong to its certificate; it says nothing of
+            the card, so it is no result.
         TrustStoreError: the trust store's file is damaged.
         OperationCancelled: the cancel token was set.
     """
@@ -407,13 +422,20 @@ def _consent(policy: Policy, consent: Consent | None, *, face: bool, finger: boo
     return [judged, *absent], True
 
 
-def _prints(finger: LivePicture | Sequence[LivePicture] | None) -> list[bytes | Image]:
+def _prints(finger: LiveFingers | None) -> list[LivePrint]:
     if finger is None:
         return []
-    tries: Sequence[LivePicture] = finger if isinstance(finger, list | tuple) else [cast("LivePicture", finger)]
+    by_position: Mapping[int, Any] = finger if isinstance(finger, Mapping) else {0: finger}
+    if strange := [p for p in by_position if not isinstance(p, int) or not 0 <= p <= 10]:
+        raise ConfigurationError(f"a finger's position is 0 … 10, got {strange[0]!r}")
+    tries: list[tuple[int, LivePicture]] = [
+        (int(position), one)
+        for position, given in by_position.items()
+        for one in (given if isinstance(given, list | tuple) else [given])
+    ]
     if len(tries) > MAX_TRIES:
         raise ConfigurationError(f"at most {MAX_TRIES} live fingerprints, got {len(tries)}")
-    return [read_live(one) for one in tries]
+    return [LivePrint(picture=read_live(one), position=position) for position, one in tries]
 
 
 def _ask_online(

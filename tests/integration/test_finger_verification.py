@@ -18,6 +18,7 @@ from idverify.biometric.finger.engine import FingerMatcher
 from idverify.chip.access.terminal_auth import TerminalCredentials
 from idverify.chip.access.terminal_key import InMemoryTerminalKey
 from idverify.chip.lds.files import FileId
+from idverify.cli.verify import fingers_of
 from idverify.decision import COUNTER
 from idverify.emulator import Card, Quirks, TestCvPki, personalise, pkcs8
 from idverify.emulator.biometrics import dg3
@@ -143,3 +144,56 @@ def test_without_rights_the_finger_is_inconclusive() -> None:
 def test_too_many_tries_are_refused() -> None:
     with pytest.raises(idverify.errors.ConfigurationError, match="at most"):
         run([picture(1, 0)] * 11)
+
+
+def test_fingers_are_compared_by_position() -> None:
+    """The chip holds 2 and 7: two live fingers by their names are two comparisons, not four."""
+    result = run({2: picture(77, 0), 7: [picture(2, 2)]})
+    assert result.decision.outcome is Outcome.ACCEPT
+    (score,) = result.scores
+    table = matcher().calibration
+    assert table is not None
+    assert score.fmr == pytest.approx(2 * table.fmr(score.value))
+    assert score.threshold == pytest.approx(table.threshold(5e-4))
+    assert score.value >= score.threshold
+
+
+def test_the_right_print_under_a_wrong_position_is_rejected() -> None:
+    assert run({7: picture(1, 3)}).decision.outcome is Outcome.REJECT
+    assert run({0: picture(1, 3)}).decision.outcome is Outcome.ACCEPT
+
+
+def test_a_finger_that_is_not_enrolled_is_inconclusive() -> None:
+    result = run({3: picture(1, 3)})
+    assert result.decision.outcome is Outcome.INCONCLUSIVE
+    assert [c.reason for c in result.report.results(CheckId.FINGER_MATCH)] == [Reason.SAMPLE_MISSING]
+
+
+@pytest.mark.parametrize("fingers", [{11: []}, {-1: []}, {"2": []}])
+def test_strange_positions_are_refused(fingers: object) -> None:
+    with pytest.raises(idverify.errors.ConfigurationError, match="position"):
+        run(fingers)
+
+
+def test_tries_of_all_fingers_count_together() -> None:
+    with pytest.raises(idverify.errors.ConfigurationError, match="at most"):
+        run({2: [picture(1, 0)] * 6, 7: [picture(2, 0)] * 5})
+
+
+def test_positions_on_the_command_line() -> None:
+    given = fingers_of(["a.png", "2=b.png", "7=c.png", "2=d=e.png", "./2=f.png"])
+    assert given == {0: [Path("a.png"), Path("./2=f.png")], 2: [Path("b.png"), Path("d=e.png")], 7: [Path("c.png")]}
+    assert fingers_of([]) is None
+
+
+def test_a_terminal_key_that_does_not_belong_is_an_error_not_a_result() -> None:
+    stranger = InMemoryTerminalKey.from_der(pkcs8(TestCvPki(4).terminal.key))
+    with pytest.raises(idverify.errors.TerminalKeyError, match="belong"):
+        verify(
+            MemoryTransport(card().fresh()),
+            AccessPassword.from_mrz_text(card().mrz),
+            trust=TrustStore.from_certificates(card().trust_anchors),
+            terminal=TerminalCredentials.load([*AUTHORITY.chain, AUTHORITY.cvca.der], stranger),
+            policy="document",
+            at=AT,
+        )

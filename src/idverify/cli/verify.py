@@ -15,12 +15,27 @@ def register(app: typer.Typer) -> None:
     app.command("verify", help="Read the card in a reader, prove it genuine, match the face, and decide.")(verify)
 
 
+def fingers_of(given: list[str]) -> dict[int, list[Path]] | None:
+    """The prints by finger; 0 for those without a position. ``./2=a.png`` is a file of that name."""
+    found: dict[int, list[Path]] = {}
+    for one in given:
+        position, _, path = one.partition("=")
+        named = bool(path) and position.isascii() and position.isdigit() and len(position) <= 2
+        found.setdefault(int(position) if named else 0, []).append(Path(path if named else one))
+    return found or None
+
+
 @_ui.guarded
 def verify(
     context: typer.Context,
     face: Annotated[Path | None, typer.Option("--face", metavar="IMAGE", help="Live picture of the person.")] = None,
     finger: Annotated[
-        Path | None, typer.Option("--finger", metavar="IMAGE", help="Live fingerprint of the person.")
+        list[str] | None,
+        typer.Option(
+            "--finger",
+            metavar="[POSITION=]IMAGE",
+            help="Live fingerprint; again for more tries, or for other fingers: 1 right thumb … 5, 6 left thumb … 10.",
+        ),
     ] = None,
     trust: _trust.TrustOption = None,
     policy: Annotated[
@@ -51,6 +66,7 @@ def verify(
     keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
     _output.sealing_key(seal, out)
     given = _output.consent_of(consent, purpose)
+    prints = fingers_of(finger or [])
     moment, store = _ui.moment(at), _trust.load_trust(trust)
     transport = open_reader(reader)
     try:
@@ -59,7 +75,7 @@ def verify(
                 transport,
                 keys,
                 live=face,
-                finger=finger,
+                finger=prints,
                 trust=store,
                 policy=policy,
                 consent=given,

@@ -66,11 +66,13 @@ class ChipPicture:
         data: the encoded picture, or raw grey pixels where ``size`` is given; personal data.
         size: width and height of raw pixels, or None for an encoded picture.
         dpi: resolution, for fingers.
+        position: finger by ISO/IEC 19794-2 table 5, 1 … 10; 0 where the record names none.
     """
 
     data: bytes = field(repr=False)
     size: tuple[int, int] | None = None
     dpi: float = 500.0
+    position: int = 0
 
 
 def portrait_of(files: Mapping[FileId, bytes]) -> tuple[bytes | None, str | None, Reason]:
@@ -94,7 +96,8 @@ def prints_of(raw: bytes) -> tuple[list[ChipPicture], Reason]:
     found = []
     for image, per_inch in zip(group.images[:MAX_STORED], group.resolutions[:MAX_STORED], strict=True):
         size = (image.width, image.height) if image.image_format is ImageFormat.RAW else None
-        found.append(ChipPicture(data=image.image, size=size, dpi=per_inch or _USUAL_DPI))
+        position = image.position if 1 <= image.position <= 10 else 0  # 13 … 15 are several fingers at once
+        found.append(ChipPicture(data=image.image, size=size, dpi=per_inch or _USUAL_DPI, position=position))
     return found, Reason.OK if found else Reason.SAMPLE_MISSING
 
 

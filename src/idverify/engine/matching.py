@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from idverify.decision import Policy
@@ -32,8 +32,10 @@ class MatchScore:
     Attributes:
         modality: ``face`` or ``finger``.
         value: similarity on the model's own scale.
-        threshold: the score that the policy's false match rate asks for; None where the policy asks for none.
-        fmr: false match rate at ``value`` from the model's calibration table; None where there is no table.
+        threshold: the score that the policy's false match rate asks for, the best of so many comparisons taken into
+            account; None where the policy asks for none, or the calibration table does not reach so far.
+        fmr: false match rate at ``value`` from the model's calibration table, times the number of comparisons that it
+            is the best of; None where there is no table.
         model: identity of the model, ``id@version``.
     """
 
@@ -199,12 +201,28 @@ class FaceMatching:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivePrint:
+    """A live print before it is a template.
+
+    Attributes:
+        picture: encoded, or as an array; personal data.
+        position: finger by ISO/IEC 19794-2 table 5, 1 … 10; 0 where nobody said.
+    """
+
+    picture: bytes | Image = field(repr=False)
+    position: int = 0
+
+
 class FingerMatching:
-    """Live prints of one finger against the prints on the chip, the best comparison counts.
+    """Live prints, of one finger or of several, against the prints on the chip; the best comparison counts.
+
+    Prints of named fingers are compared with those of the same finger, where the chip names it too. The false match
+    rate is that of one comparison times their number, so it stays within the policy's, however many there are.
 
     Args:
         matcher: None where no finger is compared.
-        pictures: tries of one live finger, encoded or as arrays.
+        prints: tries of the live fingers.
         policy: gives the false match rate.
         executor: makes the templates.
         course: the transaction.
@@ -217,7 +235,7 @@ class FingerMatching:
     def __init__(
         self,
         matcher: FingerMatcher | None,
-        pictures: Sequence[bytes | Image],
+        prints: Sequence[LivePrint],
         policy: Policy,
         executor: Executor,
         *,
@@ -225,14 +243,13 @@ class FingerMatching:
         dpi: float = 500.0,
     ) -> None:
         self._matcher, self._executor, self._limit, self._course = matcher, executor, policy.finger_fmr, course
-        self._live: list[Future[FingerSample]] = []
-        self._stored: list[Future[FingerSample]] = []
+        self._live: list[tuple[int, Future[FingerSample]]] = []
+        self._stored: list[tuple[int, Future[FingerSample]]] = []
         self._problem = Reason.NOT_READ
-        self._threshold: float | None = None
-        if matcher is not None and pictures:
+        if matcher is not None and prints:
             if self._limit is not None and matcher.calibration is not None:
-                self._threshold = matcher.calibration.threshold(self._limit)
-            self._live = [executor.submit(_live_finger, matcher, p, dpi, course) for p in pictures]
+                matcher.calibration.threshold(self._limit)  # refuses a rate that was never measured
+            self._live = [(p.position, executor.submit(_live_finger, matcher, p.picture, dpi, course)) for p in prints]
 
     @property
     def asked(self) -> bool:
@@ -243,11 +260,13 @@ class FingerMatching:
         """Start on the prints of DG3, or say why there are none."""
         self._problem = problem
         if self._matcher is not None and self._live:
-            self._stored = [self._executor.submit(_chip_finger, self._matcher, p, self._course) for p in prints]
+            self._stored = [
+                (p.position, self._executor.submit(_chip_finger, self._matcher, p, self._course)) for p in prints
+            ]
 
     def abandon(self) -> None:
         """Take work that has not begun out of the queue; without effect after :meth:`compare`."""
-        for future in (*self._live, *self._stored):
+        for _, future in (*self._live, *self._stored):
             future.cancel()
 
     def compare(self) -> tuple[list[CheckResult], list[MatchScore]]:
@@ -261,28 +280,44 @@ class FingerMatching:
         if self._matcher is None or not self._live:
             return [_result(CheckId.FINGER_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")], []
         probes = []
-        for future in self._live:
+        for position, future in self._live:
             try:
-                probes.append(self._course.wait(future))
+                probes.append((position, self._course.wait(future)))
             except BiometricError:  # another try may be better
                 continue
         if not probes:
             return [_result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, Reason.POOR_QUALITY, "live")], []
-        checks = [self._quality(probes)]
+        checks = [self._quality([sample for _, sample in probes])]
         references = []
-        for future in self._stored:
+        for position, future in self._stored:
             try:
-                references.append(self._course.wait(future).template())
+                references.append((position, self._course.wait(future).template()))
             except (ImageError, NoFingerError, BiometricError):
                 self._problem = Reason.IMAGE_UNREADABLE
         if not references:
             return [*checks, _result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG3")], []
+        pairs = [
+            (sample.template(), stored)
+            for live, sample in probes
+            for chip, stored in references
+            if live == chip or not live or not chip
+        ]
+        if not pairs:  # other fingers than those that are enrolled
+            return [*checks, _result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, Reason.SAMPLE_MISSING, "DG3")], []
         with self._course.stage(Stage.MATCHING):
-            score = self._matcher.best([p.template() for p in probes], references)
+            score = self._matcher.best_pair(pairs)
         found = MatchScore(
-            modality="finger", value=score.value, threshold=self._threshold, fmr=score.fmr, model=score.model
-        )
+            modality="finger", value=score.value, threshold=self._threshold(len(pairs)), fmr=score.fmr,
+            model=score.model,
+        )  # fmt: skip
         return [*checks, _judged(CheckId.FINGER_MATCH, score.fmr, self._limit)], [found]
+
+    def _threshold(self, comparisons: int) -> float | None:
+        """The score that the best of so many comparisons needs; None where the table does not reach so far."""
+        table = self._matcher.calibration if self._matcher is not None else None
+        if table is None or self._limit is None or self._limit / comparisons < table.smallest_fmr:
+            return None
+        return table.threshold(self._limit / comparisons)
 
     @staticmethod
     def _quality(probes: Sequence[FingerSample]) -> CheckResult:

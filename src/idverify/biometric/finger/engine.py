@@ -148,7 +148,21 @@ class FingerMatcher:
         Raises:
             ConfigurationError: an empty list.
         """
-        scores = [self.compare(p, r) for p in probes for r in references]
+        return self.best_pair([(p, r) for p in probes for r in references])
+
+    def best_pair(self, pairs: Sequence[tuple[FingerTemplate, FingerTemplate]]) -> Score:
+        """The best of several comparisons, of one finger or of several.
+
+        The FMR is multiplied by the number of comparisons: an upper bound however they depend on each other
+        (Bonferroni; the scores of one person's fingers are not independent, so no product or sum is taken).
+
+        Args:
+            pairs: a live print and a stored one, chosen before any score is known.
+
+        Raises:
+            ConfigurationError: an empty list.
+        """
+        scores = [self.compare(probe, reference) for probe, reference in pairs]
         if not scores:
             raise ConfigurationError("nothing to compare")
         top = max(scores, key=lambda s: s.value)
