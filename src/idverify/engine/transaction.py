@@ -204,9 +204,9 @@ class Course:
                 return future.result(timeout=min(_POLL_SECONDS, self.left.total_seconds()))
             except CancelledError:
                 raise OperationCancelled("the work was taken out of the queue") from None
-            except NotYet:
-                if future.done():  # a TimeoutError of the work itself
-                    raise
+            except NotYet as error:  # the work may end between the time-out and here
+                if future.done() and not future.cancelled() and future.exception() is error:
+                    raise  # a TimeoutError of the work itself
 
     def tell(
         self,

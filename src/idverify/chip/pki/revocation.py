@@ -64,16 +64,17 @@ def check(
 
 
 def _check_one(certificate: Certificate, trust: TrustStore, at: datetime, max_age: timedelta | None) -> Revocation:
-    lists = trust.revocation_lists(certificate.issuer)
-    if not lists and trust.has_revocation_lists:
-        lists = tuple(crl for name in _later_names(certificate, trust) for crl in trust.revocation_lists(name))
+    if not trust.has_revocation_lists:
+        return Revocation(CheckStatus.NOT_PERFORMED, Reason.NO_CRL)
+    names = (certificate.issuer, *_later_names(certificate, trust))
+    lists = [crl for name in names for crl in trust.revocation_lists(name)]
     if not lists:
         return Revocation(CheckStatus.NOT_PERFORMED, Reason.NO_CRL)
-    current: dict[bytes, RevocationList] = {}  # the newest list of each key
+    current: dict[tuple[bytes, bool], RevocationList] = {}  # the newest list of each key; a partial one replaces none
     for crl in sorted(lists, key=lambda crl: (crl.this_update, crl.number or 0)):
         key = signing_key(crl, trust)
         if key is not None:
-            current[key] = crl
+            current[key, bool(crl.unknown_critical)] = crl
     if not current:
         return Revocation(CheckStatus.UNDETERMINED, Reason.CRL_INVALID)
     newest_first = sorted(current.values(), key=lambda crl: (crl.this_update, crl.number or 0), reverse=True)
@@ -103,12 +104,31 @@ def fresh(crl: RevocationList, at: datetime, max_age: timedelta | None = None) -
 def _later_names(certificate: Certificate, trust: TrustStore) -> Sequence[Name]:
     """Names that the issuer took later, as link certificates tell (ICAO 9303-12 §7.2 and appendix D.3)."""
     names = [certificate.issuer]
-    links = [c.certificate for c in trust.candidates(certificate.issuer) if not c.certificate.names_itself]
+    links = [
+        c.certificate
+        for c in trust.candidates(certificate.issuer)
+        if not c.certificate.names_itself and (c.trusted or _issued_by_anchor(c.certificate, trust))
+    ]
     for _ in links:
         for link in links:
             if any(n.matches(link.issuer) for n in names) and not any(n.matches(link.subject) for n in names):
                 names.append(link.subject)
     return names[1:]
+
+
+def _issued_by_anchor(link: Certificate, trust: TrustStore) -> bool:
+    """Whether a trusted CSCA of the link's issuer name signed it: a directory's word alone renames nobody."""
+    key_id = link.authority_key_id.key_id if link.authority_key_id else None
+    for candidate in trust.likely(link.issuer, key_id):
+        issuer = candidate.certificate
+        if not candidate.trusted or not issuer.subject.matches(link.issuer):
+            continue
+        try:
+            if link.verify(issuer.public_key):
+                return True
+        except IdVerifyError:
+            continue
+    return False
 
 
 def signing_key(crl: RevocationList, trust: TrustStore) -> bytes | None:
