@@ -262,12 +262,14 @@ class TrustStore:
 
     @property
     def dated(self) -> datetime | None:
-        """When the newest list of the store was signed; where no list says so, when something was last added.
+        """When the newest list of authorities was signed; where no list says so, when something was last added.
 
-        Lists that nobody vouches for do not count. None where nothing says when.
+        Lists that nobody vouches for do not count, nor do lists of deviations and of revoked certificates: they bring
+        no authority. None where nothing says when.
         """
-        lists = [p.dated for p in self._provenances if p.dated and p.anchor is not Anchor.UNVERIFIED]
-        times = [t for t in map(_instant, lists or [p.added for p in self._provenances if p.added]) if t is not None]
+        sources = [p for p in self._provenances if p.method not in ("deviation-list", "crl")]
+        lists = [p.dated for p in sources if p.dated and p.anchor is not Anchor.UNVERIFIED]
+        times = [t for t in map(_instant, lists or [p.added for p in sources if p.added]) if t is not None]
         return max(times, default=None)
 
     def get(self, fingerprint: bytes) -> TrustEntry | None:

@@ -17,7 +17,7 @@ from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.deviations import Defect, DeviationList, find
 from idverify.chip.pki.importer import Importer, ImportResult, ProblemReason
 from idverify.chip.pki.passive_auth import PassiveAuthOptions, examine, verify_document
-from idverify.chip.pki.trust_store import EntryKind, TrustStore, TrustStoreBuilder
+from idverify.chip.pki.trust_store import Anchor, EntryKind, Provenance, TrustStore, TrustStoreBuilder
 from idverify.emulator.pki import TestPki
 from idverify.errors import IdVerifyError, MalformedDataError
 from idverify.oids import Bsi, Icao
@@ -276,3 +276,14 @@ def test_mutated_content_gives_errors_of_the_tree_only(data: st.DataObject) -> N
         find([parsed], SIGNER, document_type="I", document_number="1", issued=AT)
     except IdVerifyError:
         return
+
+
+def test_a_fresh_list_of_deviations_does_not_make_old_authorities_young() -> None:
+    old = "2016-01-01T00:00:00+00:00"
+    builder = TrustStoreBuilder()
+    builder.add(
+        Certificate.parse(PKI.csca.der), EntryKind.CSCA, Provenance("l.ml", "master-list", Anchor.ROOT, None, old)
+    )
+    fresh = Provenance("d.dl", "deviation-list", Anchor.ROOT, None, "2026-01-01T00:00:00+00:00")
+    assert builder.add_deviation_list(deviation_list(line(b"", HASH_WRONG_12)), "VN", fresh)
+    assert builder.build().dated == datetime.fromisoformat(old)
