@@ -138,3 +138,18 @@ def test_patience_ends_and_a_place_is_never_lost() -> None:
         thread.join(30)
     assert most == 1
     assert (door.inside, door.waiting) == (0, 0)
+
+
+def test_a_token_that_raises_at_the_door_costs_no_place() -> None:
+    class Broken:
+        def is_set(self) -> bool:
+            raise ValueError("a token of somebody else's")
+
+    door = FairDoor(1)
+    door.enter("a", 1)
+    with pytest.raises(ValueError, match="somebody"):
+        door.enter("b", 5, Broken())
+    assert (door.inside, door.waiting) == (1, 0)
+    door.leave("a")
+    door.enter("c", 0)
+    assert door.inside == 1

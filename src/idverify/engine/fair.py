@@ -160,18 +160,24 @@ class FairDoor:
                 return
             turn = threading.Event()
             self._waiting.append((counter, turn))
+        try:
+            self._await(turn, patience, cancel)
+        except BaseException:  # whatever ends the waiting, a token that raises among it: no place may be lost
+            with self._lock:
+                waits = (counter, turn) in self._waiting
+                if waits:
+                    self._waiting.remove((counter, turn))
+            if not waits:
+                self.leave(counter)
+            raise
+
+    def _await(self, turn: threading.Event, patience: float, cancel: CancelToken | None) -> None:
         deadline = time.monotonic() + patience
         while not turn.wait(max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))):
-            cancelled = cancel is not None and cancel.is_set()
-            if not cancelled and time.monotonic() < deadline:
-                continue
-            with self._lock:
-                if turn.is_set():  # it was given a place at the last moment
-                    return
-                self._waiting.remove((counter, turn))
-            if cancelled:
+            if cancel is not None and cancel.is_set():
                 raise OperationCancelled("the transaction was cancelled at the door")
-            raise TransportTimeout(f"all {self._limit} places were taken for {patience:.0f} s; try again later")
+            if time.monotonic() >= deadline:
+                raise TransportTimeout(f"all {self._limit} places were taken for {patience:.0f} s; try again later")
 
     def leave(self, counter: str) -> None:
         """Give the place back, or to who comes next."""

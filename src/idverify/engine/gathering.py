@@ -177,7 +177,7 @@ class Gathering:
     def _signed_evidence(self) -> list[CheckResult]:
         """New results, once the signature has been verified."""
         arriving = self._arriving
-        if arriving is None or not arriving.done() or arriving.exception() is not None:
+        if arriving is None or not arriving.done() or arriving.cancelled() or arriving.exception() is not None:
             return []
         found: list[CheckResult] = []
         if self._signer is None:
