@@ -6,9 +6,11 @@ extra ``eval``; it is imported when a plot is drawn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,16 +54,37 @@ def plot_det(curves: Mapping[str, ErrorCurve], path: Path, *, title: str = "") -
     Raises:
         ConfigurationError: another suffix, matplotlib is missing, or the file cannot be written.
     """
+    with drawn(path, title=title, height=6.0) as axes:
+        _draw(axes, curves)
+
+
+@contextlib.contextmanager
+def drawn(path: Path, *, title: str, height: float) -> Iterator[Any]:
+    """The axes of a plot 6.4 inches wide, which is written to ``path`` at the end.
+
+    Raises:
+        ConfigurationError: another suffix than :data:`SUFFIXES`, matplotlib is missing, or the file cannot be written.
+    """
     if path.suffix.lower() not in SUFFIXES:
-        raise ConfigurationError(f"a DET plot is written as {' or '.join(SUFFIXES)}, by the suffix of its file")
+        raise ConfigurationError(f"a plot is written as {' or '.join(SUFFIXES)}, by the suffix of its file")
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigurationError("DET plots need matplotlib: install the extra 'eval'") from None
-    figure = Figure(figsize=(6.4, 6.0), dpi=120, layout="constrained")
+        raise ConfigurationError("plots need matplotlib: install the extra 'eval'") from None
+    figure = Figure(figsize=(6.4, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    axes.set_title(title)
+    axes.grid(visible=True, alpha=0.3)
+    yield axes
+    try:
+        figure.savefig(path)
+    except OSError as error:
+        raise ConfigurationError(f"the plot cannot be written: {error.strerror}") from None
+
+
+def _draw(axes: Any, curves: Mapping[str, ErrorCurve]) -> None:
     for label, curve in curves.items():
         fmr, fnmr = det_points(curve)
         axes.plot(_deviate(fmr), _deviate(fnmr), drawstyle="steps-post", label=label)
@@ -74,11 +97,5 @@ def plot_det(curves: Mapping[str, ErrorCurve], path: Path, *, title: str = "") -
     axes.set_ylim(limits[2], limits[3])
     axes.set_xlabel("false match rate")
     axes.set_ylabel("false non-match rate")
-    axes.set_title(title)
-    axes.grid(visible=True, alpha=0.3)
     if curves:
         axes.legend()
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise ConfigurationError(f"the plot cannot be written: {error.strerror}") from None

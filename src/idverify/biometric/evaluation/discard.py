@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from idverify.biometric.evaluation.det import SUFFIXES
+from idverify.biometric.evaluation.det import drawn
 from idverify.errors import ConfigurationError
 
 SHARES: Final = tuple(i / 100 for i in range(0, 51, 2))
@@ -90,29 +90,14 @@ def plot_discard(curves: Mapping[str, DiscardCurve], path: Path, *, title: str =
     Raises:
         ConfigurationError: another suffix, matplotlib is missing, or the file cannot be written.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigurationError(f"a plot is written as {' or '.join(SUFFIXES)}, by the suffix of its file")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ConfigurationError("plots need matplotlib: install the extra 'eval'") from None
-    figure = Figure(figsize=(6.4, 4.8), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for label, curve in curves.items():
-        share, rate = 100 * np.array(curve.discarded), 100 * np.array(curve.fnmr)
-        (line,) = axes.plot(share, rate, label=f"{label}: {curve.genuine:,} genuine, area {curve.area:.2f}")
-        best = np.maximum(rate[0] - share, 0) / (1 - share / 100)
-        axes.plot(share, best, linestyle=":", color=line.get_color(), alpha=0.7)
-    axes.set_xlabel("comparisons left out for their quality, %")
-    axes.set_ylabel("FNMR of the rest, %")
-    axes.set_ylim(bottom=0)
-    axes.set_title(title)
-    axes.grid(visible=True, alpha=0.3)
-    if curves:
-        axes.legend(title="dotted: a perfect measure")
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise ConfigurationError(f"the plot cannot be written: {error.strerror}") from None
+    with drawn(path, title=title, height=4.8) as axes:
+        for label, curve in curves.items():
+            share, rate = 100 * np.array(curve.discarded), 100 * np.array(curve.fnmr)
+            (line,) = axes.plot(share, rate, label=f"{label}: {curve.genuine:,} genuine, area {curve.area:.2f}")
+            best = np.maximum(rate[0] - share, 0) / (1 - share / 100)
+            axes.plot(share, best, linestyle=":", color=line.get_color(), alpha=0.7)
+        axes.set_xlabel("comparisons left out for their quality, %")
+        axes.set_ylabel("FNMR of the rest, %")
+        axes.set_ylim(bottom=0)
+        if curves:
+            axes.legend(title="dotted: a perfect measure")
