@@ -6,7 +6,8 @@ a keyed pseudonym at most. An operator signs *anchors* (number and hash of an en
 cuts the end off, or rewrites the whole log, contradicts an anchor.
 
 Crash safety: an entry is one ``write`` of one line followed by ``fsync``. A line that a crash cut short is moved to
-``<log>.torn`` at the next opening, and the log says so in an entry of its own; erasing rewrites a copy and renames it.
+``<log>.torn`` at the next opening, and the log says so in an entry of its own; erasing rewrites a copy and renames it,
+and removes ``<log>.torn``. All these files are for their owner alone, unless the log was given other rights.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import hmac
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -116,21 +118,33 @@ class Entry:
         """
         try:
             record = json.loads(line.decode("utf-8"))
-            if b"\\u" in line:
-                _canonical(record)  # an escaped lone surrogate is text that no file can hold: a ValueError
             entry = cls(
-                number=int(record["number"]), time=str(record["time"]), event=str(record["event"]),
-                previous=str(record["previous"]), digest=str(record["digest"]), hash=str(record["hash"]),
-                data=record.get("data"), salt=record.get("salt"),
+                number=record["number"], time=record["time"], event=record["event"], previous=record["previous"],
+                digest=record["digest"], hash=record["hash"], data=record.get("data"), salt=record.get("salt"),
             )  # fmt: skip
-            _ = entry.when
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            # as it was written, byte for byte: no second key of a name, no further key, no text that no file can hold
+            whole = entry.line() == line.removesuffix(b"\n") + b"\n" and _is_entry(entry)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            whole = False
+        if not whole:
             raise AuditError("a line of the audit log is no entry") from None
         return entry
 
 
+def _is_entry(entry: Entry) -> bool:
+    """Whether the fields, which come from a file, are of their types."""
+    texts = (entry.time, entry.event, entry.previous, entry.digest, entry.hash)
+    return (
+        type(entry.number) is int
+        and entry.number >= 0
+        and all(isinstance(t, str) for t in texts)
+        and entry.when.tzinfo is not None
+        and (entry.data is None or (isinstance(entry.data, dict) and isinstance(entry.salt, str)))
+    )
+
+
 def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _digest(data: Mapping[str, Any], salt: str) -> str:
@@ -219,11 +233,13 @@ def read_entries(path: Path) -> Iterator[Entry]:
     """The entries of a log file in order, a torn last line left out.
 
     Raises:
-        AuditError: the file cannot be read, or a line is no entry.
+        AuditError: the file cannot be read, or a line is no entry, or longer than any.
     """
     try:
         with path.open("rb") as file:
             for line in iter(lambda: file.readline(MAX_LINE), b""):
+                if len(line) == MAX_LINE and not line.endswith(b"\n"):
+                    raise AuditError("a line of the audit log is longer than any entry")
                 if not line.endswith(b"\n"):
                     return
                 yield Entry.parse(line)
@@ -245,8 +261,9 @@ def verify_log(
         AuditError: the file cannot be read.
     """
     problems: list[str] = []
-    wanted = {a.number: a for a in anchors}
+    wanted: dict[int, list[Anchor]] = {}
     for anchor in anchors:
+        wanted.setdefault(anchor.number, []).append(anchor)
         if key is None or not anchor.verify(key):
             problems.append(f"the anchor at entry {anchor.number} is not signed by the given key")
     previous, count, erased = GENESIS, 0, 0
@@ -256,8 +273,7 @@ def verify_log(
             if problem:
                 problems.append(problem)
                 break
-            signed = wanted.pop(count, None)
-            if signed and signed.hash != entry.hash:
+            if any(anchor.hash != entry.hash for anchor in wanted.pop(count, ())):
                 problems.append(f"entry {count} is not the one that was anchored")
             previous, count, erased = entry.hash, count + 1, erased + (entry.data is None)
     except AuditError as error:
@@ -333,22 +349,28 @@ class AuditLog:
     def erase(self, *, document: str | None = None, older_than: timedelta | None = None) -> int:
         """Erase the data of one document's entries, or of entries older than a retention time. The chain stays whole.
 
+        The file of torn lines goes too: whose they were cannot be told.
+
         Returns:
             how many entries lost their data; an ``erased`` entry with that number is appended.
 
         Raises:
-            ConfigurationError: neither condition is given.
+            ConfigurationError: neither condition is given, or a time that reaches beyond the calendar.
             AuditError: the chain is broken (then nothing is changed), or the disk refuses.
         """
         if document is None and older_than is None:
             raise ConfigurationError("erase needs a document's pseudonym or a retention time")
-        limit = self._now() - older_than if older_than is not None else None
+        try:
+            limit = self._now() - older_than if older_than is not None else None
+        except OverflowError:
+            raise ConfigurationError("the retention time reaches beyond the calendar") from None
         with self._locked() as file:
             self._mend(file)
             count, erased, previous = 0, 0, GENESIS
-            temporary = self._path.with_name(self._path.name + ".new")
+            temporary = self._beside(".new")
             try:
-                with temporary.open("wb") as out:
+                temporary.unlink(missing_ok=True)
+                with _private(temporary, os.fstat(file)) as out:
                     for entry in read_entries(self._path):
                         problem = entry.problem(number=count, previous=previous)
                         if problem:
@@ -362,6 +384,7 @@ class AuditLog:
                     out.flush()
                     os.fsync(out.fileno())
                 os.replace(temporary, self._path)
+                self._beside(".torn").unlink(missing_ok=True)  # whose lines those were cannot be told
                 _sync_folder(self._path.parent)
             except OSError as error:
                 raise AuditError(f"nothing was erased: {error.strerror}") from error
@@ -370,11 +393,14 @@ class AuditLog:
         self.append("erased", {"entries": erased})
         return erased
 
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(self._path.name + suffix)
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
         """The open file under an exclusive lock; opened anew each time, since erasing replaces it."""
         try:
-            lock = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise AuditError(f"cannot open the audit log: {error.strerror}") from error
         try:
@@ -402,8 +428,10 @@ class AuditLog:
             if before or window >= size or window > 2 * MAX_LINE:
                 break
             window *= 2
+        if not newline and len(block) < size:
+            raise AuditError("the last line of the audit log is longer than any entry")
         if not newline:
-            return b"", block, size - len(block)
+            return b"", block, 0
         return line, torn, size - len(torn)
 
     def _last(self, file: int) -> Entry | None:
@@ -415,7 +443,7 @@ class AuditLog:
         _, torn, offset = self._tail(file)
         if torn:
             try:
-                with self._path.with_name(self._path.name + ".torn").open("ab") as aside:
+                with _private(self._beside(".torn")) as aside:
                     aside.write(torn + b"\n")
                 os.ftruncate(file, offset)
             except OSError as error:
@@ -427,14 +455,15 @@ class AuditLog:
         number, previous = (last.number + 1, last.hash) if last else (0, GENESIS)
         time, salt = self._now().astimezone(UTC).isoformat(timespec="milliseconds"), secrets.token_hex(16)
         try:
+            data = json.loads(_canonical(dict(data)))  # as it will be read: names of members are text then
             digest = _digest(data, salt)
-        except (TypeError, ValueError):
-            raise AuditError("the data of an audit entry must be plain JSON") from None
-        entry = Entry(
-            number=number, time=time, event=event, previous=previous, digest=digest,
-            hash=_chain_hash(number, time, event, previous, digest), data=data, salt=salt,
-        )  # fmt: skip
-        line = entry.line()
+            entry = Entry(
+                number=number, time=time, event=event, previous=previous, digest=digest,
+                hash=_chain_hash(number, time, event, previous, digest), data=data, salt=salt,
+            )  # fmt: skip
+            line = entry.line()
+        except (TypeError, ValueError, RecursionError):
+            raise AuditError("event and data of an audit entry must be plain JSON") from None
         if len(line) > MAX_LINE:
             raise AuditError(f"an audit entry of {len(line)} bytes is beyond the cap of {MAX_LINE}")
         try:
@@ -453,6 +482,24 @@ def _without_data(entry: Entry) -> Entry:
         number=entry.number, time=entry.time, event=entry.event, previous=entry.previous, digest=entry.digest,
         hash=entry.hash, data=None, salt=None,
     )  # fmt: skip
+
+
+def _private(path: Path, like: os.stat_result | None = None) -> BinaryIO:
+    """A file to append to, made for its owner alone, or with the rights and the group of another."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        if like is not None and hasattr(os, "fchown"):
+            mode = stat.S_IMODE(like.st_mode)
+            if os.fstat(handle).st_gid != like.st_gid:
+                try:
+                    os.fchown(handle, -1, like.st_gid)
+                except OSError:  # another group must not read what the log's group may
+                    mode &= ~stat.S_IRWXG
+            os.fchmod(handle, mode)
+        return os.fdopen(handle, "ab")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_ANSWER: Final = 256 * 1024
+_PLAIN: Final = {"Accept-Encoding": "identity"}
 _LOG = get_logger(__name__)
 
 
@@ -226,13 +227,15 @@ class HttpDocumentCheck:
         try:
             with (
                 connection.cut_after(remaining),
-                self._client.stream("POST", options.url, json=body, timeout=timeout, extensions=extensions) as response,
+                self._client.stream(
+                    "POST", options.url, json=body, headers=_PLAIN, timeout=timeout, extensions=extensions
+                ) as response,
             ):
                 if response.status_code >= 500 or response.status_code == 429:
                     raise _UnreachableError(f"the service answered HTTP {response.status_code}")
                 if response.status_code != 200:
                     raise _UnreachableError(f"the service answered HTTP {response.status_code}", retry=False)
-                for chunk in response.iter_bytes():
+                for chunk in response.iter_raw():  # never unpacked: a few bytes can stand for gigabytes
                     raw += chunk
                     if len(raw) > MAX_ANSWER:
                         raise _UnreachableError(f"the answer is larger than {MAX_ANSWER} bytes", retry=False)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -294,3 +296,132 @@ def test_bytes_that_are_no_text_are_no_entry(tmp_path: Path) -> None:
 def test_what_is_no_anchor_is_refused_when_read(text: str) -> None:
     with pytest.raises(AuditError):
         Anchor.from_json(text)
+
+
+# ---- a log that an attacker may write to, and a folder in which others may read ------------------------------------
+
+
+def forged(path: Path, **changes: object) -> Path:
+    """A log of one entry whose hashes fit, whatever the entry holds."""
+    fields: dict[str, object] = {
+        "number": 0, "time": "2026-01-01T00:00:00+00:00", "event": "transaction", "previous": audit.GENESIS,
+        "data": {"document": DOCUMENT}, "salt": "00",
+    } | changes  # fmt: skip
+    canonical = [json.dumps(fields["data"], sort_keys=True, separators=(",", ":"))]
+    fields.setdefault("digest", hashlib.sha256(f"{fields['salt']}\0{canonical[0]}".encode()).hexdigest())
+    chain = [fields[name] for name in ("number", "time", "event", "previous", "digest")]
+    fields["hash"] = hashlib.sha256(json.dumps(chain, separators=(",", ":")).encode()).hexdigest()
+    path.write_text(json.dumps(fields, sort_keys=True, separators=(",", ":")) + "\n")
+    return path
+
+
+def test_the_forger_of_these_tests_can_write_a_log_that_verifies(tmp_path: Path) -> None:
+    assert verify_log(forged(tmp_path / "a.log")).whole
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": [DOCUMENT]},
+        {"data": 7},
+        {"salt": 7},
+        {"salt": None},
+        {"time": "2026-01-01T00:00:00"},
+        {"number": True},
+        {"number": 0.0},
+        {"number": -1},
+        {"event": 7},
+        {"digest": None},
+    ],
+)
+def test_an_entry_with_fields_of_other_types_is_told_and_breaks_nothing(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    path = forged(tmp_path / "a.log", **changes)
+    assert not verify_log(path).whole
+    with pytest.raises(AuditError):
+        AuditLog(path).erase(document=DOCUMENT, older_than=timedelta(days=1))
+
+
+@pytest.mark.parametrize("change", ["second", "further", "spaced"])
+def test_a_line_that_other_readers_could_read_otherwise_is_no_entry(tmp_path: Path, change: str) -> None:
+    """The same name twice, a name that no hash covers, or other white space."""
+    path = filled(tmp_path / "a.log", 2)
+    first, second = path.read_bytes().splitlines(keepends=True)
+    changed = {
+        "second": first.replace(b'{"data":', b'{"data":{"document":"another"},"data":', 1),
+        "further": first.replace(b'"event"', b'"decision":"reject","event"', 1),
+        "spaced": first.replace(b'"event":', b'"event": ', 1),
+    }[change]
+    assert changed != first
+    assert json.loads(changed)["hash"] == json.loads(first)["hash"]
+    path.write_bytes(changed + second)
+    assert not verify_log(path).whole
+
+
+def test_a_long_line_hides_no_entries_behind_it(tmp_path: Path) -> None:
+    path = filled(tmp_path / "a.log", 4)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]) + b"x" * (audit.MAX_LINE + 1) + b"\n" + b"".join(lines[2:]))
+    verdict = verify_log(path)
+    assert verdict.problems == ("after entry 1: a line of the audit log is longer than any entry",)
+
+
+def test_behind_an_end_without_end_no_second_chain_is_begun(tmp_path: Path) -> None:
+    path = filled(tmp_path / "a.log", 2)
+    with path.open("ab") as file:
+        file.write(b"x" * (5 * audit.MAX_LINE))
+    with pytest.raises(AuditError, match="longer than any entry"):
+        AuditLog(path)
+    assert [e.number for e in list(read_entries_or_none(path))] in ([], [0, 1])
+
+
+def test_every_anchor_counts_where_two_are_of_one_entry(tmp_path: Path) -> None:
+    """A rewritten log that was anchored again still contradicts what was anchored before."""
+    before = Anchor.sign(list(read_entries(filled(tmp_path / "a.log")))[2], OPERATOR)
+    rewritten = filled(tmp_path / "b.log")
+    after = Anchor.sign(list(read_entries(rewritten))[2], OPERATOR)
+    for anchors in ((before, after), (after, before)):
+        verdict = verify_log(rewritten, anchors=anchors, key=OPERATOR.public_key())
+        assert verdict.problems == ("entry 2 is not the one that was anchored",)
+    assert verify_log(rewritten, anchors=(after, after), key=OPERATOR.public_key()).whole
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
+def test_no_file_of_the_log_is_for_others(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        path = filled(tmp_path / "a.log", 3)
+        with path.open("ab") as file:
+            file.write(b'{"data":{"document"')
+        log = AuditLog(path)
+        torn = path.with_name("a.log.torn")
+        assert {f.name: stat.S_IMODE(f.stat().st_mode) for f in tmp_path.iterdir()} == dict.fromkeys(
+            ("a.log", "a.log.lock", "a.log.torn"), 0o600
+        )
+        log.erase(document=DOCUMENT)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert not torn.exists(), "what a crash cut short may be of the document that is erased"
+        path.chmod(0o640)
+        log.erase(document=OTHER)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640, "rights that the operator gave stay"
+    finally:
+        os.umask(mask)
+    assert verify_log(path).whole
+
+
+def test_names_that_are_numbers_are_read_back_as_they_were_hashed(tmp_path: Path) -> None:
+    log = AuditLog(tmp_path / "a.log")
+    log.append("note", {"scores": {9: "a", 10: "b"}})
+    assert verify_log(tmp_path / "a.log").whole
+    for data in ({"score": float("nan")}, {"when": datetime.now(UTC)}, {"text": "\ud800"}):
+        with pytest.raises(AuditError, match="plain JSON"):
+            log.append("note", data)
+    with pytest.raises(AuditError, match="plain JSON"):
+        log.append("\ud800", {})
+    assert verify_log(tmp_path / "a.log").entries == 1
+
+
+def test_a_retention_time_beyond_the_calendar_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="calendar"):
+        AuditLog(tmp_path / "a.log").erase(older_than=timedelta(days=999_999))

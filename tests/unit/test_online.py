@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import gzip
 import http.server
 import ipaddress
 import json
@@ -195,6 +196,25 @@ def test_a_broken_service_is_undetermined(service: Service, answer: tuple[int, b
 def test_an_endless_answer_is_cut_off(service: Service) -> None:
     service.answer = lambda body, handler: (200, b'{"result": "valid", "x": "' + b"a" * MAX_ANSWER + b'"}')
     assert ask(service.options()).status is CheckStatus.UNDETERMINED
+
+
+def test_a_packed_answer_is_not_unpacked(service: Service) -> None:
+    """A few kilobytes that a server packs can stand for gigabytes here."""
+    asked: list[str | None] = []
+
+    def packed(body: dict[str, Any], handler: http.server.BaseHTTPRequestHandler) -> tuple[int, bytes]:
+        asked.append(handler.headers["Accept-Encoding"])
+        content = gzip.compress(b'{"result": "valid"}')
+        with contextlib.suppress(OSError):
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n")
+            handler.wfile.write(b"Content-Length: %d\r\n\r\n" % len(content) + content)
+        return 0, b""
+
+    service.answer = packed
+    options = service.options(headers={"accept-encoding": "gzip"}, attempts=1)
+    result = ask(options)
+    assert asked == ["identity"]
+    assert (result.status, result.reason) == (CheckStatus.UNDETERMINED, Reason.SERVICE_UNREACHABLE)
 
 
 def test_a_slow_service_ends_within_the_total_time(service: Service) -> None:

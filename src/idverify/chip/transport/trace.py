@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -56,6 +57,8 @@ class RecordingTransport:
         if isinstance(sink, (str, os.PathLike)):
             try:
                 descriptor = os.open(sink, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    os.fchmod(descriptor, 0o600)  # one that was there with other rights; another's is refused
             except OSError as error:
                 raise ConfigurationError(f"the trace cannot be written: {error.strerror}") from error
             self._owned = os.fdopen(descriptor, "w", encoding="utf-8")

@@ -164,6 +164,7 @@ def test_recorded_errors_play_back_as_themselves() -> None:
 
 def test_a_trace_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
+    path.touch(0o644)  # an old one
     transport = RecordingTransport(MemoryTransport(a_card()), path, include_data=True)
     transport.transmit(SELECT)
     transport.close()
