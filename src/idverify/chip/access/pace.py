@@ -15,6 +15,7 @@ from idverify import _tlv
 from idverify.chip.access._commands import fail, general_authenticate, refuse_password, require, tries_left
 from idverify.chip.access.domain import (
     AgreementKey,
+    DhDomain,
     Domain,
     EcDomain,
     Randomness,
@@ -30,6 +31,7 @@ from idverify.chip.lds.security_infos import PaceInfo, SecurityInfos
 from idverify.chip.secure_messaging import SecureMessaging
 from idverify.crypto import ec
 from idverify.crypto.block import BlockKey, Cipher, unpad
+from idverify.crypto.dh import is_prime_order
 from idverify.crypto.kdf import session_keys
 from idverify.errors import (
     AccessDeniedError,
@@ -132,8 +134,12 @@ def _strength(cipher: Cipher) -> int:
 def domain_of(info: PaceInfo, offered: SecurityInfos | None = None) -> Domain:
     """The domain parameters that a PACEInfo means (§9.2.3, §9.2.4).
 
+    EF.CardAccess is signed by nobody when PACE runs. A prime field in it must be a standardised one, or come with a
+    subgroup of prime order (X9.42, which §9.5 asks for): in others whoever answers could compute logarithms and so
+    find the password out, or get through without it by a key of small order.
+
     Raises:
-        UnsupportedAlgorithmError: a version or parameters that this library does not know.
+        UnsupportedAlgorithmError: a version or parameters that this library does not know, or that are not sound.
         MalformedDataError: explicit parameters that cannot be read.
     """
     if info.version != _VERSION:
@@ -147,6 +153,8 @@ def domain_of(info: PaceInfo, offered: SecurityInfos | None = None) -> Domain:
         domain = standardized(info.parameter_id)
     if isinstance(domain, EcDomain) != (info.key_agreement == "ECDH"):
         raise UnsupportedAlgorithmError(f"PACE: {info.key_agreement} over {domain.name}")
+    if isinstance(domain, DhDomain) and not is_prime_order(domain.group):
+        raise UnsupportedAlgorithmError(f"PACE: no subgroup of prime order in the {domain.name}")
     if info.mapping == "IM" and isinstance(domain, EcDomain) and domain.curve.p % 4 != 3:
         raise UnsupportedAlgorithmError(f"PACE: integrated mapping is not defined on {domain.name}")
     return domain

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.chip.access.model_card import EcGroup, ModelCard, group_of
+from tests.unit.chip.access import model_card
+from tests.unit.chip.access.model_card import EcGroup, ModelCard, derive, group_of, oid_object
 from tests.unit.chip.access.scripted import ScriptedCard, feed
 from tests.vectors import load, unhex
 
@@ -26,7 +27,7 @@ from idverify.chip.lds.security_infos import (
     standardized_algorithm_identifier,
 )
 from idverify.chip.secure_messaging import SecureMessaging
-from idverify.crypto import dh, ec
+from idverify.crypto import block, dh, ec
 from idverify.crypto.block import Cipher
 from idverify.crypto.curves import by_parameter_id
 from idverify.errors import (
@@ -431,6 +432,119 @@ def test_small_subgroups_of_prime_fields(element: int) -> None:
         body = _tlv.encode(tag, group.encode(element % group.p))
         with pytest.raises(MalformedDataError):
             run_pace(card_for(info, Cipher.AES128, tamper=replaced(step, body)), info, CAN, rng=os.urandom)
+
+
+# ---- explicit prime fields: EF.CardAccess is not signed when PACE runs ----------------------------------------------
+
+
+def dh_offer(p: int, g: int, q: int | None) -> tuple[PaceInfo, SecurityInfos]:
+    """EF.CardAccess with these parameters: PKCS #3 without an order, X9.42 with one."""
+    numbers = [_tlv.encode(0x02, b"\0" + v.to_bytes((v.bit_length() + 7) // 8, "big")) for v in (p, g, q) if v]
+    oid = unhex("06092a864886f70d010301" if q is None else "06072a8648ce3e0201")
+    algorithm = _tlv.encode(0x30, oid, _tlv.encode(0x30, *numbers))
+    info = PaceInfo("0.4.0.127.0.7.2.2.4.1.2", 2, 40)
+    return info, SecurityInfos.of([info, PaceDomainParameterInfo("0.4.0.127.0.7.2.2.4.1", algorithm, 40)])
+
+
+class Impostor:
+    """Knows no password: its key has a small order, so that the shared secret is one of a few numbers."""
+
+    def __init__(self, info: PaceInfo, p: int, order: int) -> None:
+        self.info, self.p, self.order = info, p, order
+        self.key = next(k for h in range(2, 99) if (k := pow(h, (p - 1) // order, p)) != 1)
+        self.token = b""
+
+    def send(self, command: CommandAPDU) -> ResponseAPDU:
+        if command.ins == 0x22:
+            return ResponseAPDU(b"", 0x9000)
+        got = next(_tlv.iter_tlv(_tlv.parse(command.data, 0x7C, what="test").value, what="test"), None)
+        if got is None:
+            body = _tlv.encode(0x80, os.urandom(16))
+        elif got.tag == 0x81:
+            body = _tlv.encode(0x82, self.encode(5))
+        elif got.tag == 0x83:
+            self.terminal_key, body = got.value, _tlv.encode(0x84, self.encode(self.key))
+        else:
+            body = _tlv.encode(0x86, self.forge(got.value))
+        return ResponseAPDU(_tlv.encode(0x7C, body), 0x9000)
+
+    def forge(self, token: bytes) -> bytes:
+        for power in range(self.order):
+            secret = pow(self.key, power, self.p).to_bytes((self.p.bit_length() + 7) // 8, "big")
+            mac = derive(secret, 2, Cipher.AES128)
+            if block.mac(Cipher.AES128, mac, self.public_key(self.encode(self.key))) == token:
+                return block.mac(Cipher.AES128, mac, self.public_key(self.terminal_key))
+        return bytes(8)
+
+    def public_key(self, value: bytes) -> bytes:
+        return _tlv.encode(0x7F49, oid_object(self.info.protocol), _tlv.encode(0x84, value))
+
+    @staticmethod
+    def encode(element: int) -> bytes:
+        return element.to_bytes((element.bit_length() + 7) // 8, "big")
+
+
+GROUP = dh.by_parameter_id(1)
+
+
+@pytest.mark.parametrize("order", [None, "composite"])
+def test_a_chip_without_the_password_does_not_get_through_by_a_key_of_small_order(order: str | None) -> None:
+    assert GROUP.q is not None
+    q = None if order is None else 3 * GROUP.q
+    g = next(
+        g for h in range(2, 99) if pow(g := pow(h, (GROUP.p - 1) // (3 * GROUP.q), GROUP.p), GROUP.q, GROUP.p) != 1
+    )
+    info, offered = dh_offer(GROUP.p, g, q)
+    with pytest.raises(UnsupportedAlgorithmError, match="prime order"):
+        run_pace(Impostor(info, GROUP.p, 3), info, CAN, rng=os.urandom, offered=offered)
+    assert supported_pace(offered) == ()
+
+
+def test_the_impostor_gets_through_where_nothing_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the test above tests something."""
+    info, offered = dh_offer(GROUP.p, 5, None)
+    monkeypatch.setattr("idverify.chip.access.pace.is_prime_order", lambda group: True)
+    assert run_pace(Impostor(info, GROUP.p, 3), info, CAN, rng=os.urandom, offered=offered).secure_messaging.alive
+
+
+def test_a_modulus_of_known_factors_is_refused() -> None:
+    """Its maker computes logarithms in the small fields, and tries all passwords on one run."""
+    q = dh.by_parameter_id(0).q
+    assert q is not None
+    factors = [r for k in range(1 << 351, (1 << 351) + 4000) if dh._is_prime(r := 2 * k * q + 1)][:2]
+    p = factors[0] * factors[1]
+    one = pow(2, (factors[0] - 1) // q, factors[0])
+    g = 1 + factors[1] * ((one - 1) * pow(factors[1], -1, factors[0]) % factors[0])
+    assert (pow(g, q, p), p.bit_length() >= dh.MIN_BITS, (p - 1) % q) == (1, True, 0)
+    _, offered = dh_offer(p, g, q)
+    assert supported_pace(offered) == ()
+
+
+def test_an_explicit_subgroup_of_prime_order_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert GROUP.q is not None
+    g = pow(GROUP.g, 7, GROUP.p)  # another generator: none of the standardised groups
+    info, offered = dh_offer(GROUP.p, g, GROUP.q)
+    assert supported_pace(offered) == (info,)
+    group = group_of(1)
+    group.generator = g
+    monkeypatch.setattr(model_card, "group_of", lambda parameter_id: group)
+    card = ModelCard(info.protocol, 1, Cipher.AES128, "GM", b"500540")
+    assert_same_session(run_pace(card, info, CAN, rng=os.urandom, offered=offered), card)
+
+
+@pytest.mark.parametrize("n", [1, 0, 4, 561, 1_373_653, 25_326_001, 3_215_031_751, (1 << 127) - 3])
+def test_composites_and_pseudoprimes_are_no_primes(n: int) -> None:
+    assert not dh._is_prime(n)
+
+
+@pytest.mark.parametrize("openssl", [True, False])
+def test_primes_are_primes(monkeypatch: pytest.MonkeyPatch, openssl: bool) -> None:
+    if not openssl:
+        monkeypatch.setattr(dh._libcrypto, "power", lambda *arguments: None)
+    for n in (2, 3, 37, 41, 7919, (1 << 127) - 1, *(group.q for group in dh.GROUPS if group.q)):
+        assert dh._is_prime(n)
+    assert dh._is_prime(dh.by_parameter_id(0).p)
+    assert not dh._is_prime(dh.by_parameter_id(0).p * 41)
 
 
 def test_integrated_mapping_takes_no_mapping_data() -> None:
