@@ -6,10 +6,21 @@ import enum
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from idverify.decision import Outcome, Policy, Requirement, named
-from idverify.errors import PolicyError
+from idverify.errors import ConfigurationError, PolicyError
+from idverify.face_limits import (
+    DEFAULTS,
+    NO_CHANGES,
+    RANGES,
+    CaptureKind,
+    FaceLimits,
+    Limit,
+    LimitUse,
+    check_limit,
+)
 from idverify.report import CheckId
 
 E = TypeVar("E", bound=enum.StrEnum)
@@ -111,7 +122,7 @@ _OPTIONS: Final[Mapping[str, Callable[[object], Any]]] = {
 }
 """Keys of a policy besides its name, its base and its checks, and how each is read."""
 
-_KNOWN: Final = ("id", "extends", *_OPTIONS, "checks")
+_KNOWN: Final = ("id", "extends", *_OPTIONS, "quality", "checks")
 
 
 def from_mapping(data: Mapping[str, Any], source: str) -> Policy:
@@ -125,6 +136,7 @@ def from_mapping(data: Mapping[str, Any], source: str) -> Policy:
         problems.add("id", "expected a text")
     base = _base(data, problems)
     table = _checks(data, base, problems)
+    quality = _quality(data.get("quality", {}), base.quality if base else NO_CHANGES, problems)
     options: dict[str, Any] = {key: getattr(base, key) for key in _OPTIONS if key != "about"} if base else {}
     for key, read in _OPTIONS.items():
         if key in data:
@@ -134,7 +146,7 @@ def from_mapping(data: Mapping[str, Any], source: str) -> Policy:
                 problems.add(key, str(error))
     problems.settle()
     try:
-        return Policy(id=str(identity), requirements=tuple(table.values()), **options)
+        return Policy(id=str(identity), requirements=tuple(table.values()), quality=quality, **options)
     except PolicyError as error:
         raise PolicyError(f"{source}: {error}") from None
 
@@ -171,6 +183,64 @@ def _checks(data: Mapping[str, Any], base: Policy | None, problems: _Problems) -
     return table
 
 
+_KINDS: Final = {kind.value: kind for kind in CaptureKind}
+_MEASURES: Final = {measure.value: measure for measure in RANGES}
+_LIMIT_KEYS: Final = ("worst", "best", "use")
+
+
+def _quality(data: object, base: FaceLimits, problems: _Problems) -> FaceLimits:
+    """``[quality.live]`` and ``[quality.portrait]`` over what the base states."""
+    if not isinstance(data, Mapping) or not set(data) <= set(_KINDS):
+        problems.add("quality", f"expected tables {' and '.join(_KINDS)}")
+        return base
+    stated = {kind: base.stated(kind) for kind in CaptureKind}
+    for word, table in data.items():
+        if not isinstance(table, Mapping):
+            problems.add(f"quality.{word}", "expected a table")
+            continue
+        for name, value in table.items():
+            path = f"quality.{word}.{name}"
+            if name not in _MEASURES:
+                problems.add(path, f"no such measure; there are {', '.join(_MEASURES)}")
+                continue
+            try:
+                limit = _limit(value, base.of(_KINDS[word])[_MEASURES[name]])
+                check_limit(_MEASURES[name], limit)
+                stated[_KINDS[word]][_MEASURES[name]] = limit
+            except (ValueError, ConfigurationError) as error:
+                problems.add(path, str(error))
+    return FaceLimits(**{kind.value: tuple(table.items()) for kind, table in stated.items()})
+
+
+def _limit(value: object, base: Limit) -> Limit:
+    """A limit as a policy writes it; ``false``: measured, and nothing follows."""
+    if value is False:
+        return replace(base, use=LimitUse.NOTED)
+    if not isinstance(value, Mapping) or not value or not set(value) <= set(_LIMIT_KEYS):
+        raise ValueError(f"expected false or a table of {', '.join(_LIMIT_KEYS)}")
+    numbers = {key: value[key] for key in ("worst", "best") if key in value}
+    if any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers.values()):
+        raise ValueError("worst and best are numbers")
+    word = str(value.get("use", LimitUse.DECIDES))
+    if word not in set(LimitUse):
+        raise ValueError(f"use: {word!r} is none of {', '.join(LimitUse)}")
+    try:
+        made = {key: float(number) for key, number in numbers.items()}
+    except OverflowError:
+        raise ValueError("worst and best are numbers") from None
+    return Limit(made.get("worst", base.worst), made.get("best", base.best), LimitUse(word))
+
+
+def _limits_of(quality: FaceLimits) -> dict[str, Any]:
+    """What is stated, as a policy writes it."""
+    stated = {kind.value: quality.stated(kind) for kind in CaptureKind}
+    return {
+        word: {m.value: {"worst": n.worst, "best": n.best, "use": n.use.value} for m, n in table.items()}
+        for word, table in stated.items()
+        if table
+    }
+
+
 def to_mapping(policy: Policy) -> dict[str, Any]:
     """See :meth:`idverify.decision.Policy.to_mapping`."""
 
@@ -183,6 +253,7 @@ def to_mapping(policy: Policy) -> dict[str, Any]:
         "id": policy.id,
         **({"about": policy.about} if policy.about else {}),
         **{key: plain(getattr(policy, key)) for key in _OPTIONS if key != "about"},
+        **({"quality": limits} if (limits := _limits_of(policy.quality)) else {}),
         "checks": {r.check.value: {key: getattr(r, key).value for key in _CONSEQUENCES} for r in policy.requirements},
     }
 
@@ -190,8 +261,12 @@ def to_mapping(policy: Policy) -> dict[str, Any]:
 def to_toml(policy: Policy) -> str:
     """The policy as a TOML file that stands alone: nothing is inherited, everything is written out."""
     data = to_mapping(policy)
-    checks = data.pop("checks")
+    checks, quality = data.pop("checks"), data.pop("quality", {})
     lines = [f"{key} = {_value(value)}" for key, value in data.items()]
+    for word, limits in quality.items():
+        lines += ["", f"[quality.{word}]"]
+        for name, limit in limits.items():
+            lines.append(f"{name} = {{{', '.join(f'{key} = {_value(value)}' for key, value in limit.items())}}}")
     for name, words in checks.items():
         lines += ["", f'[checks."{name}"]', *(f"{key} = {_value(word)}" for key, word in words.items())]
     return "\n".join(lines) + "\n"
@@ -230,10 +305,30 @@ def weaknesses(policy: Policy) -> tuple[str, ...]:
     pad = table.get(CheckId.FACE_PAD)
     if policy.face_fmr is not None and (pad is None or pad.missing is Outcome.ACCEPT):
         found.append("checks.face.pad: passes without a liveness test; somebody must look on")
+    found += _lenient(policy)
     for key, limit in (("face_fmr", policy.face_fmr), ("finger_fmr", policy.finger_fmr)):
         if limit is not None and limit > _LARGEST_RATE:
             found.append(f"{key}: more than one stranger in a thousand passes")
     return tuple(found)
+
+
+def _lenient(policy: Policy) -> list[str]:
+    """What the limits of pictures let through."""
+    stated = [(kind, *item) for kind in CaptureKind for item in policy.quality.stated(kind).items()]
+    found = []
+    if stated and not policy.requires(CheckId.FACE_QUALITY):
+        found.append("quality: no check face.quality; a poor picture is taken again where that can be, never refused")
+    for kind, measure, limit in stated:
+        path, default = f"quality.{kind.value}.{measure.value}", DEFAULTS[kind][measure]
+        if default.use is LimitUse.DECIDES and limit.use is not LimitUse.DECIDES:
+            found.append(f"{path}: nothing is refused for it")
+        elif (
+            default.use is LimitUse.DECIDES
+            and (limit.worst < default.worst) is (default.best > default.worst)
+            and (limit.worst != default.worst)
+        ):
+            found.append(f"{path}: worse pictures pass than by the library's limit, {default.worst:g}")
+    return found
 
 
 _LARGEST_RATE: Final = 1e-3

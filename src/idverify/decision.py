@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from idverify.consent import Consent
 from idverify.errors import PolicyError
+from idverify.face_limits import NO_CHANGES, CaptureKind, FaceLimits
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 
 
@@ -113,6 +114,8 @@ class Policy:
             ``privacy.consent``.
         trust_list_days: greatest age of the newest trust list in days, at least 1; None where its age does not matter.
         trust_list_old: consequence of an older list, and of one whose age nothing says; never ``accept``.
+        quality: limits of the measures of face pictures that differ from the library's. Limits for portraits make the
+            portrait's quality a check of its own, ``face.quality`` of DG2.
     """
 
     id: str
@@ -127,6 +130,7 @@ class Policy:
     purposes: tuple[str, ...] = ()
     trust_list_days: int | None = None
     trust_list_old: Outcome = Outcome.REVIEW
+    quality: FaceLimits = NO_CHANGES
     about: str = field(default="", compare=False)
     _by_check: Mapping[CheckId, Requirement] = field(init=False, repr=False, compare=False, hash=False)
 
@@ -215,6 +219,7 @@ class Policy:
         yield from self._purpose(report)
         yield from self._trust_list(report)
         yield from self._liveness(report)
+        yield from self._quality(report)
         for modality, limit in (("face", self.face_fmr), ("finger", self.finger_fmr)):
             if limit is not None:
                 yield from self._match(modality, limit, report, scores)
@@ -304,6 +309,24 @@ class Policy:
             if not enough and requirement.failed is not Outcome.ACCEPT:
                 yield requirement.failed, f"{CheckId.FACE_PAD}: {Reason.BELOW_THRESHOLD} ({result.subject})"
 
+    def _quality(self, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
+        """Pictures that were good enough for another policy may not be for this one; the raw values tell."""
+        requirement = self._by_check.get(CheckId.FACE_QUALITY)
+        for kind in CaptureKind if requirement else ():
+            if requirement is None or not self.quality.stated(kind):
+                continue
+            chip = kind is CaptureKind.PORTRAIT
+            results = [r for r in report.results(CheckId.FACE_QUALITY) if (r.subject == "DG2") is chip]
+            subject = "DG2" if chip else "live"
+            if not results and requirement.missing is not Outcome.ACCEPT:
+                yield requirement.missing, f"{CheckId.FACE_QUALITY}: {CheckStatus.NOT_PERFORMED} ({subject})"
+            for result in results:
+                kept = self.quality.judge(kind, result.evidence) if result.status is CheckStatus.SUCCESSFUL else True
+                outcome = Outcome.ACCEPT if kept else requirement.missing if kept is None else requirement.failed
+                if outcome is not Outcome.ACCEPT:
+                    word = CheckStatus.NOT_PERFORMED if kept is None else Reason.POOR_QUALITY
+                    yield outcome, f"{CheckId.FACE_QUALITY}: {word} ({subject})"
+
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any], *, source: str = "policy") -> Policy:
         """A policy from a mapping as TOML gives it.
@@ -313,7 +336,8 @@ class Policy:
         ``chip_proof_absent``; ``purposes``; ``trust_list_days`` (false: not asked for); ``trust_list_old``; a table
         ``[checks]`` of check names with ``failed``, ``missing``, ``unsupported``, or ``false`` to drop the check. A
         table replaces what the base says of that check; what it leaves out is ``reject`` for ``failed`` and
-        ``inconclusive`` for the others.
+        ``inconclusive`` for the others. ``[quality.live]`` and ``[quality.portrait]`` hold limits of measures of face
+        pictures: a table of ``worst``, ``best`` and ``use`` (``decides`` where not given), or ``false``.
 
         Raises:
             PolicyError: with the path of every value that cannot be used.

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from idverify import Consent, _policy_file, decision
 from idverify.decision import COUNTER, DOCUMENT, SECURITY_OBJECT, STRICT, Outcome, Policy, Requirement
-from idverify.errors import PolicyError
+from idverify.errors import ConfigurationError, PolicyError
+from idverify.face_limits import DEFAULTS, CaptureKind, FaceLimits, Limit, LimitUse, QualityMeasure
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,7 +47,19 @@ CLEAN = (
     result(CheckId.CHIP_AUTHENTICATION),
     result(CheckId.ACTIVE_AUTHENTICATION),
     result(CheckId.DOCUMENT_VALIDITY),
-    result(CheckId.FACE_QUALITY),
+    CheckResult(
+        check=CheckId.FACE_QUALITY,
+        status=CheckStatus.SUCCESSFUL,
+        subject="live",
+        evidence={
+            "yaw": "-3.2",
+            "pitch": "4.0",
+            "roll": "0.5",
+            "illumination-uniformity": "0.62",
+            "inter-eye-distance": "88.0",
+            "face-size": "0.41",
+        },
+    ),
     result(CheckId.FACE_MATCH),
 )
 
@@ -454,3 +467,133 @@ def test_what_a_policy_lets_through_is_named() -> None:
         "groups", "checks.face.pad", "face_fmr",
     }  # fmt: skip
     assert _policy_file.weaknesses(decision.named("bank-2345")) == ()
+
+
+# ---- limits of pictures ----------------------------------------------------------------------------------------------
+
+
+def strict_with(**tables: object) -> Policy:
+    return Policy.from_mapping({"id": "own", "extends": "strict", "quality": tables})
+
+
+def picture(subject: str = "live", **raw: str) -> CheckResult:
+    evidence = {key.replace("_", "-"): value for key, value in raw.items()}
+    return CheckResult(
+        check=CheckId.FACE_QUALITY, status=CheckStatus.SUCCESSFUL, subject=subject, evidence={"score": "80"} | evidence
+    )
+
+
+def test_limits_are_read_over_those_of_the_base_and_survive_being_written_out() -> None:
+    policy = strict_with(
+        live={"yaw": {"worst": 30}, "roll": False, "background-uniformity": {"worst": 60, "best": 5, "use": "advises"}},
+        portrait={"inter-eye-distance": {"worst": 30, "best": 60}, "natural-colour": {"best": 5}},
+    )
+    live, portrait = policy.quality.of(CaptureKind.LIVE), policy.quality.of(CaptureKind.PORTRAIT)
+    assert live[QualityMeasure.YAW] == Limit(30.0, 10.0)
+    assert live[QualityMeasure.ROLL] == Limit(45.0, 8.0, LimitUse.NOTED)
+    assert live[QualityMeasure.BACKGROUND_UNIFORMITY] == Limit(60.0, 5.0, LimitUse.ADVISES)
+    assert live[QualityMeasure.PITCH] == DEFAULTS[CaptureKind.LIVE][QualityMeasure.PITCH]
+    assert portrait[QualityMeasure.INTER_EYE_DISTANCE] == Limit(30.0, 60.0)
+    assert portrait[QualityMeasure.NATURAL_COLOUR] == Limit(30.0, 5.0), "a limit that is stated decides"
+    assert portrait[QualityMeasure.YAW] == DEFAULTS[CaptureKind.PORTRAIT][QualityMeasure.YAW]
+    assert Policy.from_mapping(tomllib.loads(_policy_file.to_toml(policy))) == policy
+    assert Policy.from_mapping(policy.to_mapping()) == policy
+    assert hash(policy) == hash(Policy.from_mapping(policy.to_mapping()))
+    gate = Policy.from_mapping({"id": "g", "extends": "airport-gate", "quality": {"live": {"yaw": {"worst": 25}}}})
+    assert gate.quality.of(CaptureKind.LIVE)[QualityMeasure.YAW].worst == 25
+    assert gate.quality.of(CaptureKind.LIVE)[QualityMeasure.PITCH].worst == 35
+
+
+def test_without_a_table_nothing_changes() -> None:
+    for policy in (COUNTER, STRICT, DOCUMENT, SECURITY_OBJECT):
+        assert policy.quality == FaceLimits()
+        assert "quality" not in policy.to_mapping()
+        for kind in CaptureKind:
+            assert policy.quality.of(kind) == DEFAULTS[kind]
+
+
+@pytest.mark.parametrize(
+    ("tables", "path", "word"),
+    [
+        ({"live": {"smile": {"worst": 1, "best": 2}}}, "quality.live.smile", "no such measure"),
+        ({"live": {"single-face": {"worst": 3, "best": 1}}}, "quality.live.single-face", "no such measure"),
+        ({"live": {"yaw": {"worst": 10, "best": 10}}}, "quality.live.yaw", "below worst"),
+        ({"live": {"yaw": {"worst": 5, "best": 30}}}, "quality.live.yaw", "below worst"),
+        ({"live": {"sharpness": {"worst": 90, "best": 30}}}, "quality.live.sharpness", "above worst"),
+        ({"live": {"yaw": {"worst": float("nan")}}}, "quality.live.yaw", "numbers between"),
+        ({"live": {"yaw": {"worst": float("inf")}}}, "quality.live.yaw", "numbers between"),
+        ({"live": {"yaw": {"worst": 10**400}}}, "quality.live.yaw", "numbers"),
+        ({"live": {"yaw": {"worst": 90}}}, "quality.live.yaw", "write false"),
+        ({"live": {"under-exposure": {"worst": 1.0}}}, "quality.live.under-exposure", "write false"),
+        ({"portrait": {"inter-eye-distance": {"worst": 0}}}, "quality.portrait.inter-eye-distance", "write false"),
+        ({"portrait": {"dynamic-range": {"best": 9}}}, "quality.portrait.dynamic-range", "between 0 and 8"),
+        ({"live": {"yaw": {"worst": True}}}, "quality.live.yaw", "are numbers"),
+        ({"live": {"yaw": {"worst": "30"}}}, "quality.live.yaw", "are numbers"),
+        ({"live": {"yaw": {"use": "refuses"}}}, "quality.live.yaw", "none of decides"),
+        ({"live": {"yaw": {"least": 3}}}, "quality.live.yaw", "expected false or a table"),
+        ({"live": {"yaw": {}}}, "quality.live.yaw", "expected false or a table"),
+        ({"live": {"yaw": True}}, "quality.live.yaw", "expected false or a table"),
+        ({"live": 3}, "quality.live", "expected a table"),
+        ({"lives": {}}, "quality", "expected tables live and portrait"),
+    ],
+)
+def test_limits_that_mean_nothing_are_refused_with_their_path(tables: dict[str, object], path: str, word: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        strict_with(**tables)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"policy: {path}: ")
+    assert word in problem
+
+
+def test_limits_are_checked_outside_of_files_too() -> None:
+    for stated in (((QualityMeasure.YAW, Limit(120.0, 10.0)),), ((QualityMeasure.SINGLE_FACE, Limit(3.0, 1.0)),)):
+        with pytest.raises(ConfigurationError, match=r"live\.(yaw|single-face): "):
+            FaceLimits(live=stated)
+    twice = (QualityMeasure.YAW, Limit(30.0, 10.0))
+    with pytest.raises(ConfigurationError, match="twice"):
+        FaceLimits(portrait=(twice, twice))
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome", "reason"),
+    [
+        (picture(yaw="29.9"), Outcome.ACCEPT, None),
+        (picture(yaw="-30.0"), Outcome.INCONCLUSIVE, "face.quality: poor-quality (live)"),
+        (picture(yaw="31"), Outcome.INCONCLUSIVE, "face.quality: poor-quality (live)"),
+        (picture(), Outcome.INCONCLUSIVE, "face.quality: not-performed (live)"),
+        (picture(yaw="nan"), Outcome.INCONCLUSIVE, "face.quality: not-performed (live)"),
+        (picture(yaw="1e1"), Outcome.INCONCLUSIVE, "face.quality: not-performed (live)"),
+        (picture(yaw="3", sharpness="9"), Outcome.INCONCLUSIVE, "face.quality: poor-quality (live)"),
+    ],
+)
+def test_recorded_values_are_judged_by_the_limits_of_this_policy(
+    found: CheckResult, outcome: Outcome, reason: str | None
+) -> None:
+    policy = strict_with(live={"yaw": {"worst": 30}})
+    decided = policy.decide(with_(found), [MATCH])
+    assert (decided.outcome, decided.reasons) == (outcome, (reason,) if reason else ())
+    assert STRICT.decide(with_(found), [MATCH]).outcome is Outcome.ACCEPT
+
+
+def test_limits_for_portraits_ask_for_the_portraits_quality() -> None:
+    policy = strict_with(portrait={"inter-eye-distance": {"worst": 40, "best": 60}})
+    assert policy.decide(report(*CLEAN), [MATCH]).reasons == ("face.quality: not-performed (DG2)",)
+    good = with_(picture("DG2", inter_eye_distance="55"))
+    assert policy.decide(good, [MATCH]).outcome is Outcome.ACCEPT
+    small = with_(picture("DG2", inter_eye_distance="39"))
+    assert policy.decide(small, [MATCH]).reasons == ("face.quality: poor-quality (DG2)",)
+
+
+def test_what_limits_let_through_is_named() -> None:
+    policy = Policy.from_mapping(
+        {
+            "id": "own", "extends": "counter",
+            "quality": {
+                "live": {"yaw": {"worst": 60}, "roll": False, "pitch": {"worst": 30}, "sharpness": {"worst": 5}},
+            },
+        }
+    )  # fmt: skip
+    paths = [note.split(":")[0] for note in _policy_file.weaknesses(policy)]
+    assert [p for p in paths if p.startswith("quality")] == [
+        "quality", "quality.live.sharpness", "quality.live.yaw", "quality.live.roll",
+    ]  # fmt: skip

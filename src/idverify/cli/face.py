@@ -63,5 +63,6 @@ def compare(
     more = {
         "quality": [first.template.quality, second.template.quality],
         "faces": [1 + len(first.rivals), 1 + len(second.rivals)],
+        "measures": [first.quality.to_dict(), second.quality.to_dict()],
     }
     _match.show(score, fmr, threshold, "face", as_json=as_json, more=more)

@@ -15,6 +15,7 @@ from idverify.engine.document import ChipPicture
 from idverify.engine.live import LiveFace, LiveSource, acquire, decoded
 from idverify.engine.transaction import Course, Retries, Stage
 from idverify.errors import BiometricError, ConfigurationError, ImageError, NoFaceError, NoFingerError
+from idverify.face_limits import NO_CHANGES
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class FaceMatching:
     Args:
         matcher: None where no face is compared.
         live: the live picture, encoded or as an RGB array, or what takes one; None where there is none.
-        policy: gives the false match rate, and says whether presentation attack detection must have run.
+        policy: gives the false match rate and the limits of the pictures' quality, and says whether presentation attack
+            detection must have run.
         executor: makes the templates.
         course: the transaction.
         retries: how often to ask for another picture.
@@ -102,7 +104,9 @@ class FaceMatching:
         pad: PassivePad | None = None,
     ) -> None:
         self._pad = pad if pad is not None else new_pad() if policy.needs(CheckId.FACE_PAD) else None
-        self._live_share = policy.face_pad
+        self._live_share, self._portraits_judged = policy.face_pad, bool(policy.quality.portrait)
+        if matcher is not None and live is not None and policy.quality != NO_CHANGES:
+            matcher = matcher.with_limits(policy.quality)
         self._matcher, self._executor, self._limit, self._course = matcher, executor, policy.face_fmr, course
         self._live: Future[LiveFace] | None = None
         self._reference: Future[FaceSample] | None = None
@@ -166,7 +170,7 @@ class FaceMatching:
                 return [_result(CheckId.FACE_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")], []
             reason = Reason.NO_FACE if isinstance(found.problem, NoFaceError) else Reason.POOR_QUALITY
             return [_result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, reason, "live")], []
-        checks = [self._quality(live)]
+        checks = [self._quality(live, "live")]
         if self._pad is not None:
             checks.append(_liveness(found.pad, self._live_share))
         if self._reference is None:
@@ -177,6 +181,8 @@ class FaceMatching:
             return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.IMAGE_UNREADABLE, "DG2")], []
         except BiometricError:
             return [*checks, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, Reason.NO_FACE, "DG2")], []
+        if self._portraits_judged:
+            checks.append(self._quality(chip, "DG2"))
         with self._course.stage(Stage.MATCHING):
             score = self._matcher.compare(live.template, chip.template)
         found_score = MatchScore(
@@ -185,18 +191,18 @@ class FaceMatching:
         return [*checks, _judged(CheckId.FACE_MATCH, score.fmr, self._limit)], [found_score]
 
     @staticmethod
-    def _quality(live: FaceSample) -> CheckResult:
+    def _quality(sample: FaceSample, subject: str) -> CheckResult:
         from idverify.biometric.face.quality import QualityStatus
 
-        evidence = {"score": f"{live.quality.scalar}"}
-        if live.rivals:
-            return _result(CheckId.FACE_QUALITY, CheckStatus.FAILED, Reason.SEVERAL_FACES, "live", evidence)
-        status = live.quality.status
+        evidence = {"score": f"{sample.quality.scalar}", **sample.quality.evidence}
+        if sample.rivals:
+            return _result(CheckId.FACE_QUALITY, CheckStatus.FAILED, Reason.SEVERAL_FACES, subject, evidence)
+        status = sample.quality.status
         return _result(
             CheckId.FACE_QUALITY,
             CheckStatus.FAILED if status is QualityStatus.UNUSABLE else CheckStatus.SUCCESSFUL,
             Reason.OK if status is QualityStatus.GOOD else Reason.POOR_QUALITY,
-            "live",
+            subject,
             evidence,
         )
 

@@ -148,8 +148,8 @@ CHECKS: Mapping[CheckId, CheckText] = {
         Text("Không thấy dấu hiệu giả mạo khuôn mặt.", "No sign of a presentation attack was seen."),
     ),
     CheckId.FACE_QUALITY: CheckText(
-        Text("Chất lượng ảnh chụp", "Quality of the live picture"),
-        Text("Ảnh chụp đủ rõ để so sánh.", "The live picture is good enough to compare."),
+        Text("Chất lượng ảnh khuôn mặt", "Quality of the face picture"),
+        Text("Ảnh đủ rõ để so sánh.", "The picture is good enough to compare."),
     ),
     CheckId.FINGER_MATCH: CheckText(
         Text("Vân tay", "Fingerprint"),

@@ -22,13 +22,16 @@ from idverify.biometric.face.pad import PadScore, PassivePad
 from idverify.biometric.face.quality import (
     ADVICE,
     CaptureKind,
+    FaceLimits,
     FaceQuality,
+    LimitUse,
     QualityComponent,
     QualityMeasure,
     QualityStatus,
     assess,
     head_pose,
 )
+from idverify.face_limits import Limit
 
 __all__ = [
     "ADVICE",
@@ -50,11 +53,14 @@ __all__ = [
     "Embedding",
     "FaceDetector",
     "FaceEmbedder",
+    "FaceLimits",
     "FaceMatcher",
     "FaceQuality",
     "FaceSample",
     "FaceTemplate",
     "FaceView",
+    "Limit",
+    "LimitUse",
     "Observation",
     "PadScore",
     "PassivePad",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from idverify.biometric.image import Image
 from idverify.biometric.models import CPU, ModelRegistry, default_registry
 from idverify.biometric.score import Modality, Score
 from idverify.errors import BiometricError, ConfigurationError
+from idverify.face_limits import NO_CHANGES, FaceLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ class FaceMatcher:
         threads: int | None = None,
         providers: Sequence[str] = CPU,
         mirror: Collection[CaptureKind] = (CaptureKind.PORTRAIT,),
+        limits: FaceLimits = NO_CHANGES,
     ) -> None:
         """Chooses the models.
 
@@ -129,6 +132,7 @@ class FaceMatcher:
             mirror: kinds of pictures whose mirror image is embedded as well, for the mean of both: a little more
                 accurate, twice the time of the embedding. Templates made with and without it compare with each other;
                 the calibration table was measured with portraits mirrored and live pictures not.
+            limits: limits of the quality's measures that differ from the library's.
 
         Raises:
             ConfigurationError: there is no such model.
@@ -140,9 +144,9 @@ class FaceMatcher:
         if self._card.task != "face-embedding" or self._detector_card.task != "face-detection":
             raise ConfigurationError(f"{self._card.id} and {self._detector_card.id} are not embedding and detector")
         self._options, self._threads, self._providers = options, threads, tuple(providers)
-        self._mirror = frozenset(mirror)
+        self._mirror, self._limits = frozenset(mirror), limits
         self._lock = threading.Lock()
-        self._parts: tuple[FaceDetector, FaceEmbedder, CalibrationTable | None] | None = None
+        self._loaded: list[tuple[FaceDetector, FaceEmbedder, CalibrationTable | None]] = []
 
     @property
     def model(self) -> str:
@@ -156,7 +160,18 @@ class FaceMatcher:
         Raises:
             ModelError: the table is malformed or of another model.
         """
-        return self._registry.calibration(self._card.id) if self._parts is None else self._parts[2]
+        return self._loaded[0][2] if self._loaded else self._registry.calibration(self._card.id)
+
+    @property
+    def limits(self) -> FaceLimits:
+        """Limits of the quality's measures that differ from the library's."""
+        return self._limits
+
+    def with_limits(self, limits: FaceLimits) -> FaceMatcher:
+        """The same matcher, models and all, that judges pictures by other limits: a policy's, say."""
+        other = copy.copy(self)
+        other._limits = limits
+        return other
 
     def threshold(self, fmr: float) -> float:
         """The score from which comparisons of different people pass at most at rate ``fmr``.
@@ -208,7 +223,7 @@ class FaceMatcher:
         upright = kind is CaptureKind.PORTRAIT and found.lean < detector.options.level / 2
         face = found if upright else detector.straighten(image, found)
         crop = align_face(image, face.landmarks, side=self._card.input_size[0], crop_scale=self._card.crop_scale)
-        quality = assess(image, face, crop, rivals=len(others), kind=kind)
+        quality = assess(image, face, crop, rivals=len(others), kind=kind, limits=self._limits)
         return FaceView(face=face, rivals=others, crop=crop, quality=quality)
 
     def embed(self, views: Sequence[FaceView]) -> tuple[FaceSample, ...]:
@@ -258,15 +273,17 @@ class FaceMatcher:
         )
 
     def _load(self) -> tuple[FaceDetector, FaceEmbedder, CalibrationTable | None]:
-        if self._parts is None:
+        if not self._loaded:
             with self._lock:
-                if self._parts is None:
+                if not self._loaded:
                     registry, threads, providers = self._registry, self._threads, self._providers
                     detector = registry.session(self._detector_card.id, threads=threads, providers=providers)
                     embedder = registry.session(self._card.id, threads=threads, providers=providers)
-                    self._parts = (
-                        FaceDetector(detector, self._options),
-                        FaceEmbedder(embedder, self._card),
-                        self._registry.calibration(self._card.id),
+                    self._loaded.append(
+                        (
+                            FaceDetector(detector, self._options),
+                            FaceEmbedder(embedder, self._card),
+                            self._registry.calibration(self._card.id),
+                        )
                     )
-        return self._parts
+        return self._loaded[0]

@@ -8,39 +8,29 @@ standard's reference values and must not be quoted as such.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from idverify.biometric.face.detect import DetectedFace
+from idverify.biometric.face.measures import background_uniformity, head_pose, light, natural_colour
 from idverify.biometric.image import Image, grey
+from idverify.face_limits import NO_CHANGES, SIGNED, CaptureKind, FaceLimits, Limit, LimitUse, QualityMeasure
 
-
-class CaptureKind(enum.Enum):
-    """Where a picture comes from: limits differ."""
-
-    LIVE = "live"
-    PORTRAIT = "portrait"
-
-
-class QualityMeasure(enum.Enum):
-    """What is measured; the unit of the raw value in brackets."""
-
-    SINGLE_FACE = "single-face"  # [faces of comparable size]
-    INTER_EYE_DISTANCE = "inter-eye-distance"  # [pixels]
-    FACE_SIZE = "face-size"  # [height of the face / height of the picture]
-    MARGIN = "margin"  # [smallest distance of the box from an edge / width of the box; negative: cut]
-    SHARPNESS = "sharpness"  # [variance of the Laplacian of the crop's luma]
-    UNDER_EXPOSURE = "under-exposure"  # [share of the face with luma up to 25]
-    OVER_EXPOSURE = "over-exposure"  # [share of the face with luma from 247]
-    DYNAMIC_RANGE = "dynamic-range"  # [entropy of the luma histogram, bits]
-    ILLUMINATION_UNIFORMITY = "illumination-uniformity"  # [overlap of the halves' luma histograms, 0 … 1]
-    YAW = "yaw"  # [degrees; positive: the nose points to the image's right]
-    PITCH = "pitch"  # [degrees; positive: looking down]
-    ROLL = "roll"  # [degrees; positive: the head leans clockwise in the image]
+__all__ = [
+    "ADVICE",
+    "CaptureKind",
+    "FaceLimits",
+    "FaceQuality",
+    "LimitUse",
+    "QualityComponent",
+    "QualityMeasure",
+    "QualityStatus",
+    "assess",
+    "head_pose",
+]
 
 
 class QualityStatus(enum.Enum):
@@ -49,6 +39,7 @@ class QualityStatus(enum.Enum):
     GOOD = "good"
     POOR = "poor"
     UNUSABLE = "unusable"
+    NOT_MEASURED = "not-measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +48,11 @@ class QualityComponent:
 
     Attributes:
         measure: which.
-        raw: value in the measure's unit.
-        scalar: 0 (unusable) … 100 (nothing to wish for).
+        raw: value in the measure's unit; NaN where it could not be measured.
+        scalar: 0 (unusable) … 100 (nothing to wish for); 0 where it could not be measured.
         status: good from 50, unusable at 0.
-        advice: key of :data:`ADVICE`, empty where the status is good.
+        advice: key of :data:`ADVICE`, empty where the status is good or nothing was measured.
+        use: what follows from it; only what decides counts in the picture's scalar and status.
     """
 
     measure: QualityMeasure
@@ -68,6 +60,14 @@ class QualityComponent:
     scalar: int
     status: QualityStatus
     advice: str
+    use: LimitUse = LimitUse.DECIDES
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this component."""
+        return {
+            "measure": self.measure.value, "raw": None if math.isnan(self.raw) else round(self.raw, 4),
+            "scalar": self.scalar, "status": self.status.value, "use": self.use.value, "advice": self.advice,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,23 +84,37 @@ class FaceQuality:
 
     @property
     def scalar(self) -> int:
-        """0 … 100: the weakest component decides."""
-        return min(c.scalar for c in self.components)
+        """0 … 100: the weakest of the components that decide."""
+        return min(c.scalar for c in self.components if c.use is LimitUse.DECIDES)
 
     @property
     def status(self) -> QualityStatus:
-        """The worst status."""
+        """The worst status of the components that decide; one of them that could not be measured is unusable."""
         return _status(self.scalar)
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """Keys of :data:`ADVICE`, the most pressing first, each once."""
-        wanting = sorted((c for c in self.components if c.advice), key=lambda c: c.scalar)
+        """Keys of :data:`ADVICE`, each once: of what decides the most pressing first, then of what only advises."""
+        wanting = [c for c in self.components if c.advice and c.use is not LimitUse.NOTED]
+        wanting.sort(key=lambda c: (c.use is LimitUse.ADVISES, c.scalar))
         return tuple(dict.fromkeys(c.advice for c in wanting))
+
+    @property
+    def evidence(self) -> dict[str, str]:
+        """Raw values of the components that decide, by name, as reports hold them; others stay out of reports."""
+        found = {c.measure.value: c.raw for c in self.components if c.use is LimitUse.DECIDES}
+        return {name: f"{raw:.4f}" for name, raw in found.items() if not math.isnan(raw)}
 
     def component(self, measure: QualityMeasure) -> QualityComponent:
         """The component of a measure."""
         return next(c for c in self.components if c.measure is measure)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of all components."""
+        return {
+            "kind": self.kind.value, "scalar": self.scalar, "status": self.status.value,
+            "components": [c.to_dict() for c in self.components],
+        }  # fmt: skip
 
 
 ADVICE: Mapping[str, Mapping[str, str]] = MappingProxyType(
@@ -115,77 +129,45 @@ ADVICE: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "more-light": {"en": "More light on the face", "vi": "Cần thêm ánh sáng trên khuôn mặt"},
         "less-light": {"en": "Less light on the face", "vi": "Cần giảm ánh sáng trên khuôn mặt"},
         "even-light": {"en": "Light both sides of the face", "vi": "Cần chiếu sáng đều hai bên mặt"},
+        "white-light": {
+            "en": "White light on the face; check the camera's colours",
+            "vi": "Cần ánh sáng trắng; kiểm tra màu của máy ảnh",
+        },
+        "plain-background": {"en": "Stand before a plain background", "vi": "Hãy đứng trước phông nền trơn"},
         "hold-still": {"en": "Hold still; clean the lens", "vi": "Hãy giữ yên; lau sạch ống kính"},
     }
 )
 """Advice in plain words, by key and language."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    """A straight line: scalar 0 at ``worst``, 100 at ``best``, and what to say."""
-
-    worst: float
-    best: float
-    advice: str
-
-
-_LIVE: Mapping[QualityMeasure, _Limit] = {
-    QualityMeasure.SINGLE_FACE: _Limit(2.0, 1.0, "one-person-only"),
-    QualityMeasure.INTER_EYE_DISTANCE: _Limit(20.0, 80.0, "come-closer"),
-    QualityMeasure.FACE_SIZE: _Limit(0.08, 0.3, "come-closer"),
-    QualityMeasure.MARGIN: _Limit(-0.1, 0.15, "centre-face"),
-    QualityMeasure.SHARPNESS: _Limit(10.0, 150.0, "hold-still"),
-    QualityMeasure.UNDER_EXPOSURE: _Limit(0.7, 0.1, "more-light"),
-    QualityMeasure.OVER_EXPOSURE: _Limit(0.4, 0.03, "less-light"),
-    QualityMeasure.DYNAMIC_RANGE: _Limit(3.0, 6.5, "more-light"),
-    QualityMeasure.ILLUMINATION_UNIFORMITY: _Limit(0.05, 0.5, "even-light"),
-    QualityMeasure.YAW: _Limit(45.0, 10.0, "look-straight"),
-    QualityMeasure.PITCH: _Limit(45.0, 15.0, "look-straight"),
-    QualityMeasure.ROLL: _Limit(45.0, 8.0, "hold-head-level"),
+_ADVICE: Mapping[QualityMeasure, str] = {
+    QualityMeasure.SINGLE_FACE: "one-person-only",
+    QualityMeasure.INTER_EYE_DISTANCE: "come-closer",
+    QualityMeasure.FACE_SIZE: "come-closer",
+    QualityMeasure.MARGIN: "centre-face",
+    QualityMeasure.SHARPNESS: "hold-still",
+    QualityMeasure.UNDER_EXPOSURE: "more-light",
+    QualityMeasure.OVER_EXPOSURE: "less-light",
+    QualityMeasure.DYNAMIC_RANGE: "more-light",
+    QualityMeasure.ILLUMINATION_UNIFORMITY: "even-light",
+    QualityMeasure.YAW: "look-straight",
+    QualityMeasure.PITCH: "look-straight",
+    QualityMeasure.ROLL: "hold-head-level",
+    QualityMeasure.NATURAL_COLOUR: "white-light",
+    QualityMeasure.BACKGROUND_UNIFORMITY: "plain-background",
 }
-_PORTRAIT: Mapping[QualityMeasure, _Limit] = {
-    **_LIVE,
-    QualityMeasure.INTER_EYE_DISTANCE: _Limit(15.0, 55.0, "come-closer"),
-    QualityMeasure.SHARPNESS: _Limit(5.0, 60.0, "hold-still"),
-}
-_LIMITS = {CaptureKind.LIVE: _LIVE, CaptureKind.PORTRAIT: _PORTRAIT}
-
-_NOSE_DEPTH = 0.48
-"""Height of the nose tip over the plane of the eyes, in inter-eye distances of an adult face."""
-_EYE_MOUTH = 1.155
-"""Distance of the eye line from the mouth line, in inter-eye distances of the frontal template."""
-_NOSE_LEVEL = 0.494
-"""Where the nose tip lies between eye line and mouth line in the frontal template."""
-
-
-def head_pose(landmarks: NDArray[np.float32]) -> tuple[float, float, float]:
-    """Yaw, pitch and roll in degrees, roughly, from five landmarks.
-
-    A rigid face under parallel projection: the nose tip stands out of the plane of eyes and mouth, and its shift along
-    and across the eye line gives yaw and pitch by their tangents. Good to some ten degrees; sign and order are right.
-
-    Args:
-        landmarks: ``(5, 2)`` as of :class:`~idverify.biometric.face.detect.DetectedFace`.
-    """
-    left, right, nose, mouth_left, mouth_right = np.asarray(landmarks, np.float64)
-    along = right - left
-    distance = max(float(np.hypot(*along)), 1e-6)
-    along = along / distance
-    down = np.array([-along[1], along[0]])
-    roll = float(np.degrees(np.arctan2(along[1], along[0])))
-    middle = (left + right) / 2
-    mouth = (mouth_left + mouth_right) / 2
-    axis = (middle + mouth) / 2
-    height = max(float((mouth - middle) @ down), 1e-6)
-    level = float((nose - middle) @ down) / height
-    yaw = float(np.degrees(np.arctan(float((nose - axis) @ along) / distance / _NOSE_DEPTH)))
-    pitch = float(np.degrees(np.arctan((level - _NOSE_LEVEL) * _EYE_MOUTH / _NOSE_DEPTH)))
-    return yaw, pitch, roll
+_TOO_NEAR = 0.6
+"""Share of the picture's width from which a face without margin is told to move back, not to the middle."""
 
 
 def assess(
-    image: Image, face: DetectedFace, crop: Image, *, rivals: int = 0, kind: CaptureKind = CaptureKind.LIVE
+    image: Image,
+    face: DetectedFace,
+    crop: Image,
+    *,
+    rivals: int = 0,
+    kind: CaptureKind = CaptureKind.LIVE,
+    limits: FaceLimits = NO_CHANGES,
 ) -> FaceQuality:
     """All measures of one face.
 
@@ -195,6 +177,7 @@ def assess(
         crop: the aligned crop of the face.
         rivals: number of other faces of comparable size.
         kind: which limits to apply.
+        limits: limits that differ from the library's.
     """
     height, width = image.shape[:2]
     left, top, wide, high = face.box
@@ -207,50 +190,25 @@ def assess(
         QualityMeasure.YAW: yaw,
         QualityMeasure.PITCH: pitch,
         QualityMeasure.ROLL: roll,
-        **_light(grey(crop)),
+        QualityMeasure.NATURAL_COLOUR: natural_colour(image, face.landmarks),
+        QualityMeasure.BACKGROUND_UNIFORMITY: background_uniformity(image, face.landmarks),
+        **light(grey(crop)),
     }
-    limits = _LIMITS[kind]
-    return FaceQuality(kind=kind, components=tuple(_component(m, raw[m], limits[m]) for m in QualityMeasure))
+    advice = {**_ADVICE, QualityMeasure.MARGIN: "move-back"} if wide > _TOO_NEAR * width else _ADVICE
+    table = limits.of(kind)
+    return FaceQuality(kind=kind, components=tuple(_component(m, raw[m], table[m], advice[m]) for m in QualityMeasure))
 
 
-_SIGNED = frozenset({QualityMeasure.YAW, QualityMeasure.PITCH, QualityMeasure.ROLL})
-
-
-def _component(measure: QualityMeasure, raw: float, limit: _Limit) -> QualityComponent:
-    value = abs(raw) if measure in _SIGNED else raw
-    share = (value - limit.worst) / (limit.best - limit.worst)
-    scalar = round(100 * min(1.0, max(0.0, share)))
-    status = _status(scalar)
-    advice = "" if status is QualityStatus.GOOD else limit.advice
-    return QualityComponent(measure=measure, raw=raw, scalar=scalar, status=status, advice=advice)
+def _component(measure: QualityMeasure, raw: float, limit: Limit, advice: str) -> QualityComponent:
+    scalar = limit.scalar(abs(raw) if measure in SIGNED else raw)
+    status = QualityStatus.NOT_MEASURED if math.isnan(raw) else _status(scalar)
+    wanting = status in {QualityStatus.POOR, QualityStatus.UNUSABLE}
+    return QualityComponent(
+        measure=measure, raw=raw, scalar=scalar, status=status, advice=advice if wanting else "", use=limit.use
+    )
 
 
 def _status(scalar: int) -> QualityStatus:
     if scalar == 0:
         return QualityStatus.UNUSABLE
     return QualityStatus.POOR if scalar < 50 else QualityStatus.GOOD
-
-
-def _light(luma: NDArray[np.uint8]) -> dict[QualityMeasure, float]:
-    """Sharpness and exposure of the inner face: the middle 70 % of the crop in both directions."""
-    side = luma.shape[0]
-    inset = round(side * 0.15)
-    inner = luma[inset : side - inset, inset : side - inset]
-    x = inner.astype(np.float32)
-    laplacian = x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:] - 4 * x[1:-1, 1:-1]
-    share = np.bincount(inner.ravel(), minlength=256) / inner.size
-    present = share[share > 0]
-    half = inner.shape[1] // 2
-    left, right = _histogram(inner[:, :half]), _histogram(inner[:, inner.shape[1] - half :])
-    return {
-        QualityMeasure.SHARPNESS: float(laplacian.var()),
-        QualityMeasure.UNDER_EXPOSURE: float(share[:26].sum()),
-        QualityMeasure.OVER_EXPOSURE: float(share[247:].sum()),
-        QualityMeasure.DYNAMIC_RANGE: float(-(present * np.log2(present)).sum()),
-        QualityMeasure.ILLUMINATION_UNIFORMITY: float(np.minimum(left, right).sum()),
-    }
-
-
-def _histogram(part: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Luma histogram of 32 bins, as shares."""
-    return np.bincount(part.ravel() >> 3, minlength=32) / part.size
