@@ -302,6 +302,8 @@ def weaknesses(policy: Policy) -> tuple[str, ...]:
         found.append("chip_proof: not asked for; a copy of the chip's files passes")
     if policy.face_fmr is not None and "DG2" not in policy.groups:
         found.append("groups: DG2 is not asked for; the face may be compared with a portrait that nobody has signed")
+    if policy.finger_fmr is not None and "DG3" not in policy.groups:
+        found.append("groups: DG3 is not asked for; the finger may be compared with a print that nobody has signed")
     pad = table.get(CheckId.FACE_PAD)
     if policy.face_fmr is not None and (pad is None or pad.missing is Outcome.ACCEPT):
         found.append("checks.face.pad: passes without a liveness test; somebody must look on")

@@ -10,7 +10,7 @@ import enum
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -404,6 +404,24 @@ COUNTER: Final = Policy(
 )
 """An attended counter: passive authentication, the chip's proof where the signed data offer one, face at FMR 1e-4."""
 
+COUNTER_FINGER: Final = replace(
+    COUNTER,
+    id="counter-finger",
+    about="as counter, with a fingerprint of DG3 at 1e-3 in place of the face",
+    groups=("DG1", "DG2", "DG3"),
+    face_fmr=None,
+    finger_fmr=1e-3,
+)
+"""As ``counter``, with a fingerprint of DG3 at FMR 1e-3 in place of the face."""
+
+COUNTER_BOTH: Final = replace(
+    COUNTER_FINGER,
+    id="counter-both",
+    about="as counter, with the face at 1e-4 and a fingerprint of DG3 at 1e-3",
+    face_fmr=COUNTER.face_fmr,
+)
+"""As ``counter``, with a fingerprint of DG3 at FMR 1e-3 beside the face."""
+
 STRICT: Final = Policy(
     id="strict",
     about="as counter, with face at 1e-5, PACE, revocation data and a proof by the chip",
@@ -446,7 +464,7 @@ SECURITY_OBJECT: Final = Policy(
 )
 """EF.SOD alone: its signature and its signer. Says nothing about any holder."""
 
-_NAMED: Final = {p.id: p for p in (COUNTER, STRICT, DOCUMENT, SECURITY_OBJECT)}
+_NAMED: Final = {p.id: p for p in (COUNTER, COUNTER_FINGER, COUNTER_BOTH, STRICT, DOCUMENT, SECURITY_OBJECT)}
 _EXAMPLES: Final = ("social-security-counter", "bank-2345", "airport-gate")
 
 NAMES: Final = (*_NAMED, *_EXAMPLES)

@@ -18,7 +18,7 @@ from idverify.biometric.finger.engine import FingerMatcher
 from idverify.chip.access.terminal_auth import TerminalCredentials
 from idverify.chip.access.terminal_key import InMemoryTerminalKey
 from idverify.chip.lds.files import FileId
-from idverify.cli.verify import fingers_of
+from idverify.cli._samples import fingers_of
 from idverify.decision import COUNTER
 from idverify.emulator import Card, Quirks, TestCvPki, personalise, pkcs8
 from idverify.emulator.biometrics import dg3

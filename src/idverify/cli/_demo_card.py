@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import enum
+import functools
+import textwrap
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from idverify.cli import _files
-from idverify.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from idverify.emulator.card import Card
+    from collections.abc import Mapping
 
+    from idverify.emulator.card import Card
+    from idverify.emulator.fingers import SyntheticFinger
+
+_SEED = 1
+_PRINT_BYTES = 15_000
+"""About what a chip stores of one finger."""
 LARGEST_PICTURE = 64 * 1024 * 1024
 """Largest picture file that is opened."""
 
@@ -52,21 +60,70 @@ def picture(name: str) -> bytes:
     return resources.files("idverify.emulator").joinpath("pictures", f"{name}.jpg").read_bytes()
 
 
-def demo_card(portrait: Path | None, *, profile: str = "cccd-2021") -> Card:
+def demo_card(portrait: Path | None, *, profile: str = "cccd-2021", fingers: Mapping[int, bytes] | None = None) -> Card:
     """A card of an invented person.
 
     Args:
         portrait: any picture, made a chip's portrait; the sample where None.
         profile: what card it is.
+        fingers: pictures for DG3 by position; the profile's own where None.
 
     Raises:
-        ConfigurationError: no such profile, or the picture cannot be made a portrait.
+        ConfigurationError: no such profile, or a picture cannot be stored.
     """
     from idverify.emulator.personalise import personalise
     from idverify.emulator.portrait import chip_portrait
-    from idverify.emulator.profiles import PROFILES
 
-    if profile not in PROFILES:
-        raise ConfigurationError(f"no profile {profile!r}; there are {', '.join(PROFILES)}")
     image = chip_portrait(_files.read_capped(portrait, LARGEST_PICTURE)) if portrait is not None else None
-    return personalise(profile, seed=1, portrait=image)
+    return personalise(profile, seed=_SEED, portrait=image, fingers=fingers)
+
+
+# ---- fingers, and the terminal that may read them ----------------------------------------------------------------
+
+_FINGERS = {2: 1, 7: 2}
+"""Seeds of the invented fingers by position: right and left index finger."""
+_STRANGER = 3
+LIVE_TRIES = 2
+"""Live impressions of each finger that are written out."""
+
+
+@functools.cache
+def _finger(seed: int) -> SyntheticFinger:
+    from idverify.emulator.fingers import SyntheticFinger
+
+    return SyntheticFinger(seed)
+
+
+def stored_fingers() -> dict[int, bytes]:
+    """The prints of DG3: JPEG 2000 of the first impression of two invented fingers."""
+    from idverify.biometric.codecs import encode_jpeg2000
+    from idverify.biometric.image import as_image
+
+    return {
+        position: encode_jpeg2000(as_image(_finger(seed).impression(0)), max_bytes=_PRINT_BYTES)
+        for position, seed in _FINGERS.items()
+    }
+
+
+def live_fingers() -> dict[str, bytes]:
+    """Live prints as PNG by name: ``2-1`` is the first one of finger 2; ``stranger`` is of nobody on the card."""
+    from idverify.biometric.codecs import encode_png
+    from idverify.biometric.image import as_image
+
+    prints = {
+        f"{position}-{number}": _finger(seed).impression(number)
+        for position, seed in _FINGERS.items()
+        for number in range(1, LIVE_TRIES + 1)
+    }
+    prints["stranger"] = _finger(_STRANGER).impression(1)
+    return {name: encode_png(as_image(picture)) for name, picture in prints.items()}
+
+
+def terminal() -> tuple[dict[str, bytes], bytes]:
+    """The card verifiable certificates of the terminal that these cards let in, by name, and its key in PEM."""
+    from idverify.emulator import TestCvPki, pkcs8
+
+    authority = TestCvPki(_SEED)
+    certificates = {"cvca": authority.cvca.der, "dv": authority.dv.der, "terminal": authority.terminal.der}
+    lines = textwrap.wrap(base64.b64encode(pkcs8(authority.terminal.key)).decode(), 64)
+    return certificates, "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""]).encode()

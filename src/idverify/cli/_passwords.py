@@ -10,6 +10,8 @@ import typer
 from idverify.cli import _ui
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from idverify.chip.access.password import AccessPassword
 
 _PANEL = "Opening the chip"
@@ -61,12 +63,19 @@ ReaderOption = Annotated[
 _SECRET_PARAMETERS = ("can", "mrz", "number", "birth", "expiry", "qr")
 
 
-def _value(text: str | None, option: str, used: list[str]) -> str | None:
+_STDIN = "idverify.standard-input"
+
+
+def given(context: typer.Context, text: str | None, option: str) -> str | None:
+    """The value of an option for a secret: ``-`` is standard input, which one option of a command can have.
+
+    Raises:
+        typer.BadParameter: another option has read standard input.
+    """
     if text != "-":
         return text
-    if used:
-        raise typer.BadParameter(f"{used[0]} already reads standard input", param_hint=option)
-    used.append(option)
+    if (first := context.meta.setdefault(_STDIN, option)) != option:
+        raise typer.BadParameter(f"{first} already reads standard input", param_hint=option)
     return sys.stdin.read().strip()
 
 
@@ -89,9 +98,8 @@ def passwords(
     from idverify.chip.access.password import AccessPassword
     from idverify.errors import ConfigurationError, MalformedDataError
 
-    used: list[str] = []
-    can, mrz, qr = _value(can, "--can", used), _value(mrz, "--mrz", used), _value(qr, "--qr", used)
-    number = _value(number, "--number", used)
+    can, mrz, qr = given(context, can, "--can"), given(context, mrz, "--mrz"), given(context, qr, "--qr")
+    number = given(context, number, "--number")
     found: list[AccessPassword] = []
     try:
         if can is not None:
@@ -108,19 +116,20 @@ def passwords(
         raise typer.BadParameter(str(error)) from None
     if not found:
         raise typer.BadParameter("one of --can, --mrz, --qr, or --number with --birth and --expiry is needed")
-    _warn(context)
+    warn(context, _SECRET_PARAMETERS, "IDVERIFY_CAN …")
     return tuple(found)
 
 
-def _warn(context: typer.Context) -> None:
+def warn(context: typer.Context, secrets: Sequence[str], environment: str) -> None:
     """Arguments stand in the process list, where every user of the machine can read them."""
     shown = [
-        f"--{name}"
-        for name in _SECRET_PARAMETERS
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE" and context.params.get(name) != "-"
+        f"--{name.replace('_', '-')}"
+        for name in secrets
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        and context.params.get(name) not in (None, "-")
     ]
     if shown:
         _ui.note(
             f"note: {', '.join(shown)} on the command line can be seen in the process list; "
-            "give '-' and standard input, or the environment (IDVERIFY_CAN …), instead"
+            f"give '-' and standard input, or the environment ({environment}), instead"
         )

@@ -6,11 +6,14 @@ import contextlib
 import signal
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from idverify.cli import _demo_card, _output, _ui
+
+if TYPE_CHECKING:
+    from idverify.emulator.card import Card
 
 
 def register(app: typer.Typer) -> None:
@@ -18,9 +21,19 @@ def register(app: typer.Typer) -> None:
     app.command("emulate", help="Serve the software card to a virtual reader (vpcd) until stopped.")(emulate)
 
 
+def _profile(name: str) -> str:
+    from idverify.emulator.profiles import PROFILES
+
+    if name not in PROFILES:
+        raise typer.BadParameter(f"no profile {name!r}; there are {', '.join(PROFILES)}")
+    return name
+
+
 @_ui.guarded
 def emulate(
-    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="What card it is.")] = "cccd-2021",
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", callback=_profile, help="What card it is.")
+    ] = "cccd-2021",
     portrait: Annotated[
         Path | None, typer.Option("--portrait", metavar="IMAGE", help="Portrait; a sample else.")
     ] = None,
@@ -29,13 +42,28 @@ def emulate(
     trust_out: Annotated[
         Path | None, typer.Option("--trust-out", metavar="FILE", help="Write the test authority's certificate there.")
     ] = None,
+    terminal_out: Annotated[
+        Path | None,
+        typer.Option("--terminal-out", metavar="DIR", help="Write certificates and key of the test terminal there."),
+    ] = None,
+    finger_out: Annotated[
+        Path | None,
+        typer.Option("--finger-out", metavar="DIR", help="Put two invented fingers into DG3; write live prints there."),
+    ] = None,
 ) -> None:
     """Serve a card of an invented person."""
     from idverify.chip.transport.vpcd import VpcdServer
 
-    card = _demo_card.demo_card(portrait, profile=profile)
+    if terminal_out is not None or finger_out is not None:
+        _let_terminals_in(profile)
+    fingers = _demo_card.stored_fingers() if finger_out is not None else None
+    card = _demo_card.demo_card(portrait, profile=profile, fingers=fingers)
     if trust_out is not None:
         _output.write_private(trust_out, card.trust_anchors[0])
+    if terminal_out is not None:
+        _write_terminal(terminal_out)
+    if finger_out is not None:
+        _write_fingers(finger_out)
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -44,8 +72,36 @@ def emulate(
                 _ui.note(f"vpcd không trả lời, đang chờ · vpcd is not listening on {host}:{port}; waiting for it")
             while not server.wait_connected(0.5):
                 pass
-            _ui.say(f"CAN {card.can} · vpcd {host}:{port} · Ctrl-C")
+            _ui.say(f"{_password(card)} · vpcd {host}:{port} · Ctrl-C")
             while True:
                 time.sleep(0.5)
     except KeyboardInterrupt:
         _ui.note("đã dừng · stopped")
+
+
+def _password(card: Card) -> str:
+    """What opens the card, for whoever is to try it."""
+    return f"CAN {card.can}" if card.can else f"MRZ {card.mrz}"
+
+
+def _let_terminals_in(profile: str) -> None:
+    from idverify.chip.lds.files import FileId
+    from idverify.emulator.profiles import PROFILES
+
+    if not (PROFILES[profile].ta and FileId.DG3 in PROFILES[profile].groups):
+        able = ", ".join(name for name, p in PROFILES.items() if p.ta and FileId.DG3 in p.groups)
+        raise typer.BadParameter(f"profile {profile!r} has no fingers that a terminal may read; these have: {able}")
+
+
+def _write_terminal(folder: Path) -> None:
+    certificates, key = _demo_card.terminal()
+    _output.private_directory(folder)
+    for name, der in certificates.items():
+        _output.write_private(folder / f"{name}.cvcert", der)
+    _output.write_private(folder / "terminal.pem", key)
+
+
+def _write_fingers(folder: Path) -> None:
+    _output.private_directory(folder)
+    for name, picture in _demo_card.live_fingers().items():
+        _output.write_private(folder / f"{name}.png", picture)

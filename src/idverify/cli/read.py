@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from idverify._version import __version__
-from idverify.cli import _files, _output, _passwords, _progress, _ui
+from idverify.cli import _files, _output, _passwords, _progress, _terminal, _ui
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.lds.files import FileId
     from idverify.chip.session import DocumentSession
     from idverify.chip.transport.base import Transport
@@ -68,32 +70,52 @@ def read(
     birth: _passwords.BirthOption = None,
     expiry: _passwords.ExpiryOption = None,
     qr: _passwords.QrOption = None,
+    terminal_certificate: _terminal.CertificateOption = None,
+    terminal_key: _terminal.KeyOption = None,
+    terminal_pkcs11: _terminal.ModuleOption = None,
+    terminal_token: _terminal.TokenOption = None,
+    terminal_key_label: _terminal.LabelOption = None,
+    terminal_secret: _terminal.SecretOption = None,
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Read raw files; EF_SOD.bin, DG1.bin … and session.json in DIR."""
     from idverify.chip.transport.pcsc import open_reader
 
     selection = _files.parse_selection(files)
+    given_terminal = _terminal.Given(
+        certificates=terminal_certificate, key=terminal_key,
+        module=terminal_pkcs11, token=terminal_token, label=terminal_key_label, secret=terminal_secret,
+    )  # fmt: skip
     keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
-    transport = open_reader(reader)
-    try:
-        found, summary = read_card(transport, keys, selection)
-    finally:
-        transport.close()
+    with (
+        _terminal.credentials(context, given_terminal, _ui.moment(None).date()) as terminal,
+        contextlib.closing(open_reader(reader)) as transport,
+    ):
+        found, summary, refusal = read_card(transport, keys, selection, terminal)
     directory = _output.private_directory(out)
     for file, data in found.items():
         _output.write_private(directory / file.file_name, data)
     _output.write_json(directory / "session.json", summary)
     if as_json:
         _ui.print_json(summary)
-        return
-    _show(summary, directory)
+    else:
+        _show(summary, directory)
+    if refusal is not None:
+        from idverify.presentation.wording import explain
+
+        about = f" ({refusal.evidence['holder']})" if "holder" in refusal.evidence else ""
+        words = f"{refusal.check} {refusal.status}: {explain(refusal).en}{about}"
+        _ui.stderr().print(f"idverify: {words}", style="red", markup=False)
+        _ui.leave(_ui.Exit.FAILURE)
 
 
 def read_card(
-    transport: Transport, keys: Any, selection: tuple[FileId, ...] | None
-) -> tuple[dict[FileId, bytes], dict[str, Any]]:
-    """Open the card, read the selection (None: everything), and sum up."""
+    transport: Transport,
+    keys: Any,
+    selection: tuple[FileId, ...] | None,
+    terminal: TerminalCredentials | None = None,
+) -> tuple[dict[FileId, bytes], dict[str, Any], CheckResult | None]:
+    """Open the card, read the selection (None: everything), and sum up; last why the terminal was not let in."""
     from idverify.chip.lds.files import FileId
     from idverify.chip.session import DocumentSession, ReadOptions
 
@@ -103,9 +125,13 @@ def read_card(
         _ui.progress() as display,
         DocumentSession(transport, options=options, on_progress=_progress.reporter(display)) as session,
     ):
-        access = session.open(keys)
+        access, refusal = session.open(keys, terminal=terminal), None
+        if terminal is not None:
+            result = session.authenticate_terminal()
+            access = (*access, result.check)
+            refusal = None if result.accepted else result.check
         found = session.read_all() if selection is None else session.read_all(selection)
-        return dict(found), session_summary(session, transport, found, access)
+        return dict(found), session_summary(session, transport, found, access), refusal
 
 
 def _show(summary: dict[str, Any], directory: Path) -> None:

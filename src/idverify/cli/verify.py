@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from idverify.cli import _output, _passwords, _progress, _trust, _ui
+from idverify.cli import _output, _passwords, _policy, _progress, _samples, _terminal, _trust, _ui
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("verify", help="Read the card in a reader, prove it genuine, match the face, and decide.")(verify)
-
-
-def fingers_of(given: list[str]) -> dict[int, list[Path]] | None:
-    """The prints by finger; 0 for those without a position. ``./2=a.png`` is a file of that name."""
-    found: dict[int, list[Path]] = {}
-    for one in given:
-        position, _, path = one.partition("=")
-        named = bool(path) and position.isascii() and position.isdigit() and len(position) <= 2
-        found.setdefault(int(position) if named else 0, []).append(Path(path if named else one))
-    return found or None
+    app.command("verify", help="Read the card in a reader, prove it genuine, match face or finger, and decide.")(verify)
 
 
 @_ui.guarded
 def verify(
     context: typer.Context,
     face: Annotated[Path | None, typer.Option("--face", metavar="IMAGE", help="Live picture of the person.")] = None,
-    finger: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--finger",
-            metavar="[POSITION=]IMAGE",
-            help="Live fingerprint; again for more tries, or for other fingers: 1 right thumb … 5, 6 left thumb … 10.",
-        ),
-    ] = None,
+    finger: _samples.FingerOption = None,
     trust: _trust.TrustOption = None,
-    policy: Annotated[
-        str, typer.Option("--policy", metavar="NAME|FILE", help="'counter', 'strict', 'document', or a TOML file.")
-    ] = "counter",
+    policy: _policy.PolicyOption = None,
     at: Annotated[str | None, typer.Option("--at", metavar="ISO-DATE", help="Inspection time; now else.")] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html.")] = None,
     reader: _passwords.ReaderOption = None,
@@ -50,6 +32,12 @@ def verify(
     birth: _passwords.BirthOption = None,
     expiry: _passwords.ExpiryOption = None,
     qr: _passwords.QrOption = None,
+    terminal_certificate: _terminal.CertificateOption = None,
+    terminal_key: _terminal.KeyOption = None,
+    terminal_pkcs11: _terminal.ModuleOption = None,
+    terminal_token: _terminal.TokenOption = None,
+    terminal_key_label: _terminal.LabelOption = None,
+    terminal_secret: _terminal.SecretOption = None,
     audit: _output.AuditOption = None,
     audit_key: _output.AuditKeyOption = None,
     consent: _output.ConsentOption = None,
@@ -63,27 +51,31 @@ def verify(
     from idverify.chip.transport.pcsc import open_reader
     from idverify.verification import verify as run
 
+    given_terminal = _terminal.Given(
+        certificates=terminal_certificate, key=terminal_key,
+        module=terminal_pkcs11, token=terminal_token, label=terminal_key_label, secret=terminal_secret,
+    )  # fmt: skip
     keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
     _output.sealing_key(seal, out)
     given = _output.consent_of(consent, purpose)
-    prints = fingers_of(finger or [])
+    prints = _samples.fingers_of(finger or [])
+    chosen = _policy.for_samples(policy, face=face is not None, finger=prints is not None)
     moment, store = _ui.moment(at), _trust.load_trust(trust)
-    transport = open_reader(reader)
-    try:
-        with _ui.progress() as display:
+    with _terminal.credentials(context, given_terminal, moment.date()) as terminal:
+        transport = open_reader(reader)
+        with contextlib.closing(transport), _ui.progress() as display:
             result = run(
                 transport,
                 keys,
                 live=face,
                 finger=prints,
+                terminal=terminal,
                 trust=store,
-                policy=policy,
+                policy=chosen,
                 consent=given,
                 at=moment,
                 on_progress=_progress.reporter(display),
             )
-    finally:
-        transport.close()
     _output.finish(
         result, as_json=as_json, out=out, holder=show_holder, audit=audit, audit_key=audit_key, xml=xml, seal=seal
     )

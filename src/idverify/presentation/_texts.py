@@ -273,7 +273,8 @@ REASONS: Mapping[Reason, Text] = {
         "Chứng thư của thiết bị đọc không đúng vai trò.", "A certificate of this reader has the wrong role."
     ),
     Reason.TERMINAL_CERTIFICATE_REFUSED: Text(
-        "Chip không chấp nhận chứng thư của thiết bị đọc.", "The chip does not accept a certificate of this reader."
+        "Chip không chấp nhận chứng thư của thiết bị đọc; có thể chứng thư đã hết hạn.",
+        "The chip does not accept a certificate of this reader; it may have expired by the chip's date.",
     ),
     Reason.TERMINAL_PROOF_REFUSED: Text(
         "Chip không chấp nhận chữ ký của thiết bị đọc.", "The chip does not accept this reader's signature."

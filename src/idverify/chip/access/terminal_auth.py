@@ -9,6 +9,8 @@ What a chip lets a terminal read is the chip's decision; what is computed here b
 
 from __future__ import annotations
 
+import contextlib
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,9 +25,11 @@ from idverify.chip.iso7816.status import meaning
 from idverify.chip.lds import _der
 from idverify.chip.pki.cvc import CvCertificate, CvChain, CvProblem, Role, build_chain, chain_for_chip, printable
 from idverify.crypto import signature as sig
+from idverify.crypto.curves import Curve
 from idverify.errors import (
     ConfigurationError,
     IdVerifyError,
+    MalformedDataError,
     ProtocolError,
     StatusWordError,
     TerminalKeyError,
@@ -34,6 +38,7 @@ from idverify.errors import (
 
 CHALLENGE_BYTES: Final = 8
 _MAX_CERTIFICATES: Final = 64
+_PROBE_BYTES: Final = 32
 _REFERENCE: Final = 0x83
 _UNKNOWN_REFERENCE: Final = 0x6A88
 _VERSIONS: Final = (1, 2)
@@ -83,6 +88,32 @@ class TerminalCredentials:
         """The CVCA that the terminal's document verifiers are under: for chips that do not say whom they trust."""
         above = [c for c in self.issuers if c.chat.role in (Role.DV_DOMESTIC, Role.DV_FOREIGN)]
         return tuple(dict.fromkeys(c.authority_reference for c in above))
+
+    def key_belongs(self, curve: Curve | None = None) -> bool | None:
+        """Whether the key signs for the certificate, found out by a signature over random bytes.
+
+        Args:
+            curve: that of the key, where it is known: it is tried beside those of the issuers' certificates.
+
+        Returns:
+            None where nothing tells the curve: the certificates of terminals and document verifiers leave it out, that
+            of a CVCA names it (TR-03110-3 §D.3).
+
+        Raises:
+            TerminalKeyError: the key cannot sign as the certificate asks.
+            UnsupportedAlgorithmError: the certificate asks for a signature that is not known here.
+        """
+        own = self.certificate.public_key
+        known = [c for c in (curve, *(c.public_key.curve for c in self.issuers)) if c is not None]
+        if own.rsa is None and not known:
+            return None
+        candidates = []
+        for one in dict.fromkeys(known) if own.rsa is None else (None,):
+            with contextlib.suppress(MalformedDataError):  # the point lies on another of the curves
+                candidates.append(own.resolve(one))
+        message = secrets.token_bytes(_PROBE_BYTES)
+        signature = self.key.sign(message, own.algorithm) if candidates else b""
+        return any(sig.verify(key, own.algorithm, signature, message) for key in candidates)
 
     def chain(self, references: Sequence[str], on: date | None = None) -> CvChain | CvProblem:
         """The chain to show to a chip that trusts ``references``; see :func:`~idverify.chip.pki.cvc.chain_for_chip`."""

@@ -6,6 +6,8 @@ Keys in a PKCS #11 module: :mod:`idverify.chip.access.pkcs11_key`.
 
 from __future__ import annotations
 
+import base64
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,9 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
 from idverify import _tlv
+from idverify._secret import Secret
 from idverify.chip.access.domain import EcDomain, from_algorithm_identifier
 from idverify.chip.lds import _der
 from idverify.crypto import ec
+from idverify.crypto.curves import Curve
 from idverify.crypto.ec import PrivateScalar
 from idverify.crypto.signature import Scheme, SignatureAlgorithm, digest
 from idverify.errors import (
@@ -34,6 +38,7 @@ from idverify.oids import DomainParameters
 
 _PARAMETERS: Final = 0xA0
 _MAX_KEY_BYTES: Final = 16384
+_PEM: Final = re.compile(rb"-----BEGIN ((?:[A-Z]+ )?PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
 MAX_SIGNATURE: Final = 1024
 """Longest signature that is taken from a signer, in bytes."""
 
@@ -96,6 +101,34 @@ class InMemoryTerminalKey:
 
     def __repr__(self) -> str:
         return "InMemoryTerminalKey(<redacted>)"
+
+    @property
+    def curve(self) -> Curve | None:
+        """The curve of an EC key, or None of an RSA key."""
+        return self._key.curve if isinstance(self._key, PrivateScalar) else None
+
+    @classmethod
+    def load(cls, data: bytes, passphrase: Secret[str] | None = None) -> InMemoryTerminalKey:
+        """From the bytes of a key file: DER as :meth:`from_der` takes it, or PEM (RFC 7468).
+
+        Args:
+            data: the file.
+            passphrase: of an encrypted key (PKCS #8, RFC 5958 §3; in PEM also OpenSSL's older form).
+
+        Raises:
+            ConfigurationError: no such key, or it does not open with this passphrase.
+        """
+        if len(data) > _MAX_KEY_BYTES:
+            raise ConfigurationError(f"a private key of {len(data)} bytes is beyond the cap")
+        block = _PEM.search(data)
+        if _is_encrypted(data, block):
+            return cls.from_der(_decrypted(data if block is None else block[0], passphrase, pem=block is not None))
+        if block is None:
+            return cls.from_der(data)
+        try:
+            return cls.from_der(base64.b64decode(block[2], validate=False))
+        except ValueError:
+            raise ConfigurationError("expected a private key in PEM: its text is no base64") from None
 
     @classmethod
     def from_der(cls, encoded: bytes) -> InMemoryTerminalKey:
@@ -161,6 +194,28 @@ def _sign_blinded(key: PrivateScalar, hashed: bytes) -> tuple[int, int]:
         s = pow(k * blind % n, -1, n) * ((blind * e + blind * key.reveal() % n * r) % n) % n
         if r and s:
             return r, s
+
+
+def _is_encrypted(data: bytes, block: re.Match[bytes] | None) -> bool:
+    """Whether a passphrase is needed; EncryptedPrivateKeyInfo begins with an algorithm, other keys with a number."""
+    if block is not None:
+        return block[1].startswith(b"ENCRYPTED") or b"ENCRYPTED" in block[2]
+    try:
+        return _tlv.parse(data, _der.SEQUENCE, what="key").children(what="key")[0].tag == _der.SEQUENCE
+    except (MalformedDataError, IndexError):
+        return False
+
+
+def _decrypted(data: bytes, passphrase: Secret[str] | None, *, pem: bool) -> bytes:
+    """PKCS #8 in the clear."""
+    if passphrase is None:
+        raise ConfigurationError("the private key is encrypted; give its passphrase")
+    load = serialization.load_pem_private_key if pem else serialization.load_der_private_key
+    form = (serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    try:
+        return load(data, passphrase.reveal().encode()).private_bytes(*form)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise ConfigurationError("the private key does not open with this passphrase, or is of another kind") from None
 
 
 def _ec_key(encoded: bytes) -> PrivateScalar | None:
