@@ -369,7 +369,9 @@ class Policy:
             data = tomllib.loads(raw.decode("utf-8"))
         except PolicyError:
             raise
-        except (OSError, ValueError, RecursionError) as error:  # tomllib lets int() refuse thousands of digits
+        except OSError as error:
+            raise PolicyError(f"cannot read the policy file {path.name}: {error.strerror}") from error
+        except (ValueError, RecursionError) as error:  # tomllib lets int() refuse thousands of digits
             raise PolicyError(f"cannot read the policy file {path.name}: {error}") from error
         return cls.from_mapping({"id": path.stem, **data}, source=path.name)
 

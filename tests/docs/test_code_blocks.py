@@ -36,7 +36,7 @@ from idverify import MemoryTransport, Policy, TrustStore, decision
 from idverify.audit import Anchor, AuditLog
 from idverify.chip.transport import pcsc, pcsc_events
 from idverify.chip.transport.pcsc_readers import ReaderState
-from idverify.cli import main
+from idverify.cli import _demo_card, main
 from idverify.emulator import Card, CitizenHolder, TestPki, citizen_card
 from idverify.errors import ServiceUnavailableError
 
@@ -49,7 +49,7 @@ PICTURES = Path(idverify.emulator.__file__).parent / "pictures"
 RUN = ("python", "console", "bash", "toml")
 SHOWN = ("json", "text")
 """Languages of blocks that are looked at, not followed."""
-NOT_RUN = 8
+NOT_RUN = 10
 """Blocks that carry a reason why they are not run. A new one is a decision: change this number with it."""
 
 _MARKER = r"(?:<!-- (?P<marker>not run|file): (?P<note>[^\n]+?) -->\n)?"
@@ -97,6 +97,8 @@ class World:
             "a.png": lambda path: self._print(path, 0),
             "b.png": lambda path: self._print(path, 1),
             "lfw": self._faces,
+            "fingers": self._fingers,
+            "terminal": self._terminal,
             "pairs.txt": lambda path: path.write_text("1\t1\nChip\t1\t2\nChip\t1\tOther\t1\n", encoding="utf-8"),
             "fvc2002/db1_b": self._prints,
             "store-of-may": lambda path: self._store(path, self.card.trust_anchors),
@@ -153,6 +155,21 @@ class World:
         for finger in (101, 102):
             for take in (1, 2):
                 self._print(folder / f"{finger}_{take}.png", finger * 3 + take)
+
+    def _fingers(self, folder: Path) -> None:
+        """Live prints, and a card in the reader whose DG3 holds other impressions of them."""
+        fingers = _demo_card.stored_fingers()
+        self.card = citizen_card(seed=4, holder=self.card.holder, pki=self.pki, fingers=fingers)
+        folder.mkdir()
+        for name, picture in _demo_card.live_fingers().items():
+            (folder / f"{name}.png").write_bytes(picture)
+
+    def _terminal(self, folder: Path) -> None:
+        authority = idverify.emulator.TestCvPki(4)
+        folder.mkdir()
+        for name, issued in {"cvca": authority.cvca, "dv": authority.dv, "terminal": authority.terminal}.items():
+            (folder / f"{name}.cvcert").write_bytes(issued.der)
+        (folder / "terminal.pem").write_bytes(_demo_card.pem(authority.terminal.key))
 
     def _store(self, folder: Path, anchors: tuple[bytes, ...]) -> None:
         folder.mkdir()

@@ -128,6 +128,19 @@ class NoStack:
     def __exit__(self, *_: object) -> None: ...
 
 
+def test_fingers_behind_terminal_authentication(run: Run) -> None:
+    code, out, _ = run("demo", "--transport", "memory", "--finger", "--json")
+    answer = json.loads(out)
+    assert (code, answer["decision"]["policy"]) == (0, "counter-both")
+    assert [s["modality"] for s in answer["scores"]] == ["face", "finger"]
+    assert [c["status"] for c in answer["checks"] if c["check"] == "terminal.ta"] == ["successful"]
+    code, out, err = run("demo", "--transport", "memory", "--finger", "--policy", "counter", "--json")
+    assert code == 0
+    assert "policy counter does not ask for it, so --finger decides nothing" in err
+    found = [c["reason"] for c in json.loads(out)["checks"] if c["check"] == "finger.match"]
+    assert found == ["not-requested"]
+
+
 def test_auto_says_that_it_runs_in_memory(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pcsc_stack, "VirtualReaderStack", NoStack)
     code, out, err = run("demo", "--json")
@@ -240,5 +253,5 @@ def test_emulate_serves_a_card_until_it_is_stopped(run: Run, stack: VirtualReade
 
 def test_emulate_names_the_profiles(run: Run) -> None:
     code, _, err = run("emulate", "--profile", "passport-of-utopia")
-    assert code == 1
+    assert code == 2
     assert "cccd-2021" in err

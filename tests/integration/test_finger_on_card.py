@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
+
+import pytest
 
 from idverify import AccessPassword, CheckStatus, MemoryTransport
 from idverify.biometric.finger.engine import FingerMatcher
@@ -11,8 +14,10 @@ from idverify.biometric.finger.records import decode_card, encode_card, encode_r
 from idverify.chip.access.on_card import OnCardOutcome
 from idverify.chip.iso7816.limits import LimitMemory
 from idverify.chip.session import DocumentSession
+from idverify.chip.transport.pcsc import open_reader
 from idverify.emulator import Card, OnCardFinger, personalise
 from idverify.emulator.fingers import SyntheticFinger
+from idverify.emulator.pcsc_stack import VirtualReaderStack
 
 
 @cache
@@ -53,6 +58,26 @@ def test_another_impression_is_accepted_and_another_finger_counted() -> None:
             same = session.compare_on_card(probe, reference=reference)
             assert (same.outcome, same.tries_left) == (OnCardOutcome.MATCH, 5)  # the counter starts anew
             assert same.check.status is CheckStatus.SUCCESSFUL
+
+
+@pytest.mark.pcsc
+def test_enrolled_and_compared_through_pcscd(stack: VirtualReaderStack) -> None:
+    """Enrolment with one impression, then, over the reader: another finger, a match, and the tries that are left."""
+    card = enrolled().fresh()
+    outcomes = []
+    with stack.insert(card):
+        for seed, impression in ((4, 1), (1, 1)):
+            with (
+                contextlib.closing(open_reader(stack.reader(0))) as transport,
+                DocumentSession(transport, memory=LimitMemory()) as session,
+            ):
+                session.open(AccessPassword.can(card.can or ""))
+                result = session.compare_on_card(encode_record((minutiae(seed, impression),)), reference=1)
+                outcomes.append((result.outcome, result.tries_left, result.check.status))
+    assert outcomes == [
+        (OnCardOutcome.NO_MATCH, 4, CheckStatus.FAILED),
+        (OnCardOutcome.MATCH, 5, CheckStatus.SUCCESSFUL),
+    ]
 
 
 def test_a_card_takes_what_it_has_room_for() -> None:

@@ -141,6 +141,20 @@ def test_without_rights_the_finger_is_inconclusive() -> None:
     assert [c.reason for c in result.report.results(CheckId.FINGER_MATCH)] == [Reason.NOT_READ]
 
 
+def test_a_good_score_of_more_comparisons_than_the_table_covers_is_neither_accepted_nor_rejected() -> None:
+    """Two tries against two stored fingers: four comparisons, and the table ends at 1 in 2,304 for one."""
+    table = matcher().calibration
+    assert table is not None
+    assert 4 * table.smallest_fmr > 1e-3 > 2 * table.smallest_fmr
+    result = run([picture(1, 2), picture(1, 3)])
+    assert result.decision.outcome is Outcome.INCONCLUSIVE
+    assert result.decision.reasons == ("finger.match: not-calibrated",)
+    assert [(s.fmr, s.threshold) for s in result.scores] == [(None, None)]
+    assert run({2: [picture(1, 2), picture(1, 3)]}).decision.outcome is Outcome.ACCEPT
+    stranger = run([picture(77, 0), picture(77, 1)])  # its rate is in the table, and far beyond the policy's
+    assert stranger.decision.outcome is Outcome.REJECT
+
+
 def test_too_many_tries_are_refused() -> None:
     with pytest.raises(idverify.errors.ConfigurationError, match="at most"):
         run([picture(1, 0)] * 11)

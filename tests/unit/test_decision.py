@@ -400,6 +400,15 @@ def test_any_policy_survives_being_written_out(about: str, rate: object, outcome
     assert (again, again.about) == (policy, policy.about)
 
 
+def test_policies_for_fingers_ask_for_what_the_finger_is_compared_with() -> None:
+    for policy in (decision.COUNTER_FINGER, decision.COUNTER_BOTH):
+        assert "DG3" in policy.groups
+        assert not any("DG3" in note for note in _policy_file.weaknesses(policy))
+        assert policy.decide(report(*CLEAN), [MATCH]).outcome is Outcome.INCONCLUSIVE
+    unsigned = Policy.from_mapping({"id": "x", "extends": "counter", "finger_fmr": 1e-3})
+    assert any("DG3 is not asked for" in note for note in _policy_file.weaknesses(unsigned))
+
+
 def test_everything_that_is_wrong_is_told_at_once_with_its_path() -> None:
     data = {
         "id": "x", "extends": "counter", "face_fmr": "low", "colour": 1, "trust_list_days": 0,

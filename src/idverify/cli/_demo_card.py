@@ -8,15 +8,17 @@ import functools
 import textwrap
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from idverify.cli import _files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.emulator.card import Card
     from idverify.emulator.fingers import SyntheticFinger
+    from idverify.emulator.keys import EcKey, RsaKey
 
 _SEED = 1
 _PRINT_BYTES = 15_000
@@ -105,6 +107,11 @@ def stored_fingers() -> dict[int, bytes]:
     }
 
 
+def live_finger() -> dict[int, Any]:
+    """Another impression of the right index finger."""
+    return {2: _finger(_FINGERS[2]).impression(1)}
+
+
 def live_fingers() -> dict[str, bytes]:
     """Live prints as PNG by name: ``2-1`` is the first one of finger 2; ``stranger`` is of nobody on the card."""
     from idverify.biometric.codecs import encode_png
@@ -119,11 +126,27 @@ def live_fingers() -> dict[str, bytes]:
     return {name: encode_png(as_image(picture)) for name, picture in prints.items()}
 
 
+def credentials() -> TerminalCredentials:
+    """The terminal that these cards let in."""
+    from idverify.chip.access.terminal_auth import TerminalCredentials
+    from idverify.chip.access.terminal_key import InMemoryTerminalKey
+
+    certificates, key = terminal()
+    return TerminalCredentials.load(certificates.values(), InMemoryTerminalKey.load(key))
+
+
 def terminal() -> tuple[dict[str, bytes], bytes]:
     """The card verifiable certificates of the terminal that these cards let in, by name, and its key in PEM."""
-    from idverify.emulator import TestCvPki, pkcs8
+    from idverify.emulator import TestCvPki
 
     authority = TestCvPki(_SEED)
     certificates = {"cvca": authority.cvca.der, "dv": authority.dv.der, "terminal": authority.terminal.der}
-    lines = textwrap.wrap(base64.b64encode(pkcs8(authority.terminal.key)).decode(), 64)
-    return certificates, "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""]).encode()
+    return certificates, pem(authority.terminal.key)
+
+
+def pem(key: EcKey | RsaKey) -> bytes:
+    """A private key as PKCS #8 in PEM (RFC 7468 §10)."""
+    from idverify.emulator import pkcs8
+
+    lines = textwrap.wrap(base64.b64encode(pkcs8(key)).decode(), 64)
+    return "\n".join(["-----BEGIN PRIVATE KEY-----", *lines, "-----END PRIVATE KEY-----", ""]).encode()

@@ -69,6 +69,8 @@ _STDIN = "idverify.standard-input"
 def given(context: typer.Context, text: str | None, option: str) -> str | None:
     """The value of an option for a secret: ``-`` is standard input, which one option of a command can have.
 
+    At a terminal it is asked for and not shown.
+
     Raises:
         typer.BadParameter: another option has read standard input.
     """
@@ -76,6 +78,8 @@ def given(context: typer.Context, text: str | None, option: str) -> str | None:
         return text
     if (first := context.meta.setdefault(_STDIN, option)) != option:
         raise typer.BadParameter(f"{first} already reads standard input", param_hint=option)
+    if sys.stdin.isatty() and option != "--mrz":  # two or three lines
+        return str(typer.prompt(option.lstrip("-"), hide_input=True, err=True)).strip()
     return sys.stdin.read().strip()
 
 

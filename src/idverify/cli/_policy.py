@@ -23,8 +23,12 @@ PolicyOption = Annotated[
 ]
 
 
-def named(policy: str) -> Policy:
+def named(policy: str, *, hint: str = "--policy") -> Policy:
     """A policy by name, or from a TOML file.
+
+    Args:
+        policy: the name, or the file.
+        hint: the option or argument that gave it.
 
     Raises:
         typer.BadParameter: neither.
@@ -34,7 +38,7 @@ def named(policy: str) -> Policy:
     try:
         return load(policy)
     except PolicyError as error:
-        raise typer.BadParameter(str(error), param_hint="--policy") from None
+        raise typer.BadParameter(str(error), param_hint=hint) from None
 
 
 def for_samples(policy: str | None, *, face: bool, finger: bool) -> Policy:

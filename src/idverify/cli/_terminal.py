@@ -70,7 +70,7 @@ SecretOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What the options say.
+    """What the options say, where it goes together.
 
     Attributes:
         certificates: files and folders.
@@ -86,23 +86,17 @@ class Given:
     label: str | None
     secret: str | None = field(repr=False)
 
-    def whole(self) -> bool:
-        """Whether a terminal is given.
-
-        Raises:
-            typer.BadParameter: something is missing, or does not go together.
-        """
+    def __post_init__(self) -> None:
+        """Raises typer.BadParameter where something is missing, or does not go together."""
         if self.key is None and self.module is None:
             if self.certificates or self.token is not None or self.label is not None:
                 raise typer.BadParameter("the terminal's key is missing: --terminal-key, or --terminal-pkcs11")
-            return False
-        if self.key is not None and self.module is not None:
+        elif self.key is not None and self.module is not None:
             raise typer.BadParameter("--terminal-key and --terminal-pkcs11 are two places for one key; give one")
-        if not self.certificates:
+        elif not self.certificates:
             raise typer.BadParameter("the terminal's certificates are missing: --terminal-certificate")
-        if (self.module is None) != (self.token is None) or (self.module is None) != (self.label is None):
+        elif (self.module is None) != (self.token is None) or (self.module is None) != (self.label is None):
             raise typer.BadParameter("--terminal-pkcs11, --terminal-token and --terminal-key-label go together")
-        return True
 
 
 @contextlib.contextmanager
@@ -118,7 +112,7 @@ def credentials(context: typer.Context, given: Given, on: date) -> Iterator[Term
         on: the day that is told from when the certificate has expired; it is the chip that judges.
 
     Raises:
-        typer.BadParameter: options that do not go together.
+        typer.BadParameter: standard input is taken.
         ConfigurationError, MalformedDataError, UnsupportedAlgorithmError: a certificate or the key cannot be read.
         TerminalKeyError: the key is another's, or its module does not give it.
     """
@@ -126,7 +120,7 @@ def credentials(context: typer.Context, given: Given, on: date) -> Iterator[Term
     from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.pki.cvc import printable
 
-    if not given.whole():
+    if given.key is None and given.module is None:
         yield None
         return
     secret = _passwords.given(context, given.secret, "--terminal-secret")
@@ -157,7 +151,8 @@ def _key(using: contextlib.ExitStack, given: Given, secret: Secret[str] | None) 
     try:
         return InMemoryTerminalKey.load(_files.read_capped(path, _LARGEST), secret)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{path.name}: {error}") from None
+        hint = " (--terminal-secret)" if secret is None and "passphrase" in str(error) else ""
+        raise ConfigurationError(f"{path.name}: {error}{hint}") from None
 
 
 def _certificates(paths: list[Path]) -> list[bytes]:

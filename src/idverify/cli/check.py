@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from idverify.cli import _files, _output, _trust, _ui
+from idverify.cli import _files, _output, _policy, _trust, _ui
 
 
 def register(app: typer.Typer) -> None:
@@ -38,13 +38,14 @@ def check(
     from idverify.verification import verify_files
 
     _output.sealing_key(seal, out)
+    chosen = _policy.named(policy) if policy is not None else None
     moment = _ui.moment(at)
     files = _files.load_directory(directory)
     with _ui.progress() as display:
         display.update("trust store")
         store = _trust.load_trust(trust)
         display.update("passive authentication")
-        result = verify_files(files, trust=store, at=moment, policy=policy)
+        result = verify_files(files, trust=store, at=moment, policy=chosen)
     _output.finish(
         result, as_json=as_json, out=out, holder=show_holder, audit=audit, audit_key=audit_key, xml=xml, seal=seal
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from idverify.cli import _demo_card, _files, _output, _progress, _ui
+from idverify.cli import _demo_card, _files, _output, _policy, _progress, _ui
 from idverify.errors import TransportError
 
 if TYPE_CHECKING:
@@ -90,7 +90,13 @@ def demo(
     attack: Annotated[
         _demo_card.Attack | None, typer.Option("--attack", help="Forge the card first: nothing of this is accepted.")
     ] = None,
-    policy: Annotated[str, typer.Option("--policy", metavar="NAME|FILE", help="Policy.")] = "counter",
+    finger: Annotated[
+        bool,
+        typer.Option(
+            "--finger", help="Put invented fingers behind terminal authentication, and compare a live one too."
+        ),
+    ] = False,
+    policy: _policy.PolicyOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and report.html there.")
     ] = None,
@@ -107,10 +113,11 @@ def demo(
 
     _output.sealing_key(seal, out)
     given = _output.consent_of(consent, purpose)
+    chosen = _policy.for_samples(policy, face=True, finger=finger)
     probe = _files.read_capped(live, _demo_card.LARGEST_PICTURE) if live is not None else _demo_card.picture("live")
     with _ui.progress() as display:
         display.update("làm thẻ · making the card")
-        card = _demo_card.demo_card(portrait)
+        card = _demo_card.demo_card(portrait, fingers=_demo_card.stored_fingers() if finger else None)
         trust = TrustStore.from_certificates(card.trust_anchors)
         if attack is not None:
             card = _demo_card.attacked(card, attack)
@@ -120,8 +127,10 @@ def demo(
                 way,
                 AccessPassword.can(card.can or ""),
                 live=probe,
+                finger=_demo_card.live_finger() if finger else None,
+                terminal=_demo_card.credentials() if finger else None,
                 trust=trust,
-                policy=policy,
+                policy=chosen,
                 consent=given,
                 at=_ui.moment(None),
                 on_progress=_progress.reporter(display),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from idverify.cli import _ui
+from idverify.cli import _policy, _ui
 from idverify.errors import PolicyError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _PolicyArgument = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A policy's name, or a TOML file.")]
 _COLOURS = {"accept": "green", "reject": "red", "review": "yellow", "inconclusive": "yellow", "none": "dim"}
 _SHOWN = 40
+_HINT = "NAME|FILE"
 
 
 def register(app: typer.Typer) -> None:
@@ -50,9 +51,9 @@ def show(
 ) -> None:
     """Show a policy."""
     from idverify._policy_file import to_toml
-    from idverify.decision import load, source_of
+    from idverify.decision import source_of
 
-    chosen = load(policy)
+    chosen = _policy.named(policy, hint=_HINT)
     if as_json:
         _ui.print_json(chosen.to_mapping())
         return
@@ -94,10 +95,9 @@ def dry(
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Judge recorded reports again. Exit code 1 where a file is no report."""
-    from idverify.decision import load
     from idverify.dry_run import dry_run
 
-    chosen = load(policy)
+    chosen = _policy.named(policy, hint=_HINT)
     with _ui.progress() as display:
         display.update("reports")
         run = dry_run(chosen, reports)

@@ -41,7 +41,7 @@ def read_live(live: LivePicture) -> bytes | Image:
                 raise ImageError(f"the live picture is larger than {MAX_LIVE_BYTES} bytes")
             return path.read_bytes()
         except OSError as error:
-            raise ConfigurationError(f"cannot read the live picture: {error.strerror}") from None
+            raise ConfigurationError(f"cannot read the live picture {path.name}: {error.strerror}") from None
     return live
 
 

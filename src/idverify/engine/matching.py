@@ -36,7 +36,8 @@ class MatchScore:
         threshold: the score that the policy's false match rate asks for, the best of so many comparisons taken into
             account; None where the policy asks for none, or the calibration table does not reach so far.
         fmr: false match rate at ``value`` from the model's calibration table, times the number of comparisons that it
-            is the best of; None where there is no table.
+            is the best of; None where there is no table, and where its smallest rate times that number is more than the
+            policy's, so that nobody knows whether so good a score is within it.
         model: identity of the model, ``id@version``.
     """
 
@@ -312,11 +313,11 @@ class FingerMatching:
             return [*checks, _result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, Reason.SAMPLE_MISSING, "DG3")], []
         with self._course.stage(Stage.MATCHING):
             score = self._matcher.best_pair(pairs)
-        found = MatchScore(
-            modality="finger", value=score.value, threshold=self._threshold(len(pairs)), fmr=score.fmr,
-            model=score.model,
-        )  # fmt: skip
-        return [*checks, _judged(CheckId.FINGER_MATCH, score.fmr, self._limit)], [found]
+        threshold, fmr = self._threshold(len(pairs)), score.fmr
+        if self._limit is not None and threshold is None and self._beyond_table(fmr, len(pairs)):
+            fmr = None
+        found = MatchScore(modality="finger", value=score.value, threshold=threshold, fmr=fmr, model=score.model)
+        return [*checks, _judged(CheckId.FINGER_MATCH, fmr, self._limit)], [found]
 
     def _threshold(self, comparisons: int) -> float | None:
         """The score that the best of so many comparisons needs; None where the table does not reach so far."""
@@ -324,6 +325,11 @@ class FingerMatching:
         if table is None or self._limit is None or self._limit / comparisons < table.smallest_fmr:
             return None
         return table.threshold(self._limit / comparisons)
+
+    def _beyond_table(self, fmr: float | None, comparisons: int) -> bool:
+        """Whether the score is as good as the table can tell, so that its true rate may be within the policy's."""
+        table = self._matcher.calibration if self._matcher is not None else None
+        return table is not None and fmr is not None and fmr <= comparisons * table.smallest_fmr * (1 + 1e-9)
 
     @staticmethod
     def _quality(probes: Sequence[FingerSample]) -> CheckResult:
@@ -356,7 +362,9 @@ def _liveness(pad: PadScore | None, limit: float) -> CheckResult:
 
 
 def _judged(check: CheckId, fmr: float | None, limit: float | None) -> CheckResult:
-    if fmr is None or limit is None:
+    if limit is None:  # compared, and no policy's rate to judge it by
+        return _result(check, CheckStatus.UNDETERMINED, Reason.NOT_REQUESTED)
+    if fmr is None:
         return _result(check, CheckStatus.UNDETERMINED, Reason.NOT_CALIBRATED)
     if fmr <= limit:
         return _result(check, CheckStatus.SUCCESSFUL, Reason.ABOVE_THRESHOLD)

@@ -333,6 +333,10 @@ SPECIFIC: Mapping[tuple[CheckId, Reason], Text] = {
     (CheckId.DOCUMENT_VALIDITY, Reason.DATE_UNREADABLE): Text(
         "Không đọc được ngày hết hạn của thẻ.", "The card's expiry date cannot be read."
     ),
+    (CheckId.FINGER_MATCH, Reason.NOT_CALIBRATED): Text(
+        "Bảng sai số không đủ cho chừng này lần so sánh: hãy ghi rõ ngón tay, hoặc đưa ít ảnh hơn.",
+        "The table of error rates does not reach so many comparisons: name the finger, or give fewer prints.",
+    ),
     (CheckId.TERMINAL_AUTHENTICATION, Reason.EXPIRED): Text(
         "Chứng thư của thiết bị đọc đã hết hạn.", "A certificate of this reader has expired."
     ),

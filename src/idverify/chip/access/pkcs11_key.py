@@ -66,7 +66,9 @@ class Pkcs11TerminalKey:
         try:
             library = pkcs11.lib(str(module))
         except (RuntimeError, OSError, pkcs11.PKCS11Error) as error:
-            raise ConfigurationError(f"the PKCS #11 library cannot be loaded ({type(error).__name__})") from None
+            raise ConfigurationError(
+                f"the PKCS #11 library {Path(module).name} cannot be loaded ({type(error).__name__})"
+            ) from None
         wanted = {k: v for k, v in (("label", label), ("id", key_id)) if v is not None}
         try:
             session = library.get_token(token_label=token).open(user_pin=None if pin is None else pin.reveal())

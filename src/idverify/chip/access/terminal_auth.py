@@ -75,7 +75,9 @@ class TerminalCredentials:
             parsed.append(CvCertificate.parse(raw))
         terminals = [c for c in parsed if c.chat.role is Role.TERMINAL]
         if len(terminals) != 1:
-            raise ConfigurationError(f"expected one terminal certificate, got {len(terminals)}")
+            raise ConfigurationError(
+                f"expected the certificate of one terminal, beside those of its issuers; got {len(terminals)}"
+            )
         return cls(terminals[0], tuple(c for c in parsed if c is not terminals[0]), key)
 
     @property

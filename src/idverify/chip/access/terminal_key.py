@@ -201,9 +201,10 @@ def _is_encrypted(data: bytes, block: re.Match[bytes] | None) -> bool:
     if block is not None:
         return block[1].startswith(b"ENCRYPTED") or b"ENCRYPTED" in block[2]
     try:
-        return _tlv.parse(data, _der.SEQUENCE, what="key").children(what="key")[0].tag == _der.SEQUENCE
-    except (MalformedDataError, IndexError):
+        parts = _tlv.parse(data, _der.SEQUENCE, what="private key").children(what="private key")
+    except MalformedDataError:
         return False
+    return [p.tag for p in parts] == [_der.SEQUENCE, _der.OCTET_STRING]
 
 
 def _decrypted(data: bytes, passphrase: Secret[str] | None, *, pem: bool) -> bytes:
