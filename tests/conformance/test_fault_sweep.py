@@ -19,7 +19,7 @@ from idverify.chip.session import DocumentSession, ReadOptions
 from idverify.chip.transport.memory import MemoryTransport
 from idverify.crypto.block import Cipher
 from idverify.emulator import Card, ChipAuthSpec, Fault, FaultKind, PaceOption, TestCvPki, personalise, pkcs8
-from idverify.errors import IdVerifyError, WrongPasswordError
+from idverify.errors import IdVerifyError, TransportError, WrongPasswordError
 from idverify.report import CheckId, CheckResult, CheckStatus
 from tests.conformance.reading import AT
 
@@ -205,10 +205,17 @@ def test_a_fault_never_uses_up_a_try_unseen(kind: str) -> None:
 def test_a_lost_answer_never_makes_the_reader_spend_a_second_try() -> None:
     """A wrong PIN, and the answer that counts it lost: the card is not opened anew with the same PIN."""
     wrong = AccessPassword.pin(f"{(int(identity_card().image.pin or '0') + 1) % 1_000_000:06d}")
+    full, told = identity_card().fresh().tries_left[_PIN], 0
     for kind in ("remove-executed", "timeout-executed", "too-slow", "nothing"):
-        for at in range(7):
+        for at in range(12):
             card = identity_card().fresh(faults=[FAULTS[kind](at)])
-            with session_on(card) as session, pytest.raises(IdVerifyError):
+            with session_on(card) as session, pytest.raises(IdVerifyError) as caught:
                 session.open(wrong)
             assert card.tries_left[_PIN] >= 2
             assert session.stats.recoveries == 0
+            words = "the PIN was being checked: the try may have been counted"
+            if isinstance(caught.value, TransportError) and card.tries_left[_PIN] < full:
+                assert words in str(caught.value)
+                told += 1
+            assert at or words not in str(caught.value), "nothing of the PIN was sent yet"
+    assert told == 4, "the lost answer that had counted, for each kind of fault"

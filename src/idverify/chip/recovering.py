@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from idverify._logging import get_logger
-from idverify.chip.access.password import AccessPassword, PasswordKind
+from idverify.chip.access._commands import COUNTED
+from idverify.chip.access.password import AccessPassword
 from idverify.chip.iso7816 import status
 from idverify.chip.iso7816.apdu import CardChannel
 from idverify.chip.iso7816.channel import ChannelStack, FileChannel, Link, MessageProtection, SecureChannel
@@ -36,7 +37,6 @@ _T = TypeVar("_T")
 
 _MAX_LENGTH_REOPENINGS: Final = 5
 _PAUSE_SECONDS: Final = 0.1
-_COUNTED: Final = (PasswordKind.PIN, PasswordKind.PUK)
 
 
 class OpenCard:
@@ -230,7 +230,7 @@ class OpenCard:
 
     def _recoverable(self, error: TransportError | SecureMessagingError, answers: tuple[int, ...]) -> bool:
         """Whether to open the card anew; counts it."""
-        if self.opened is None and any(p.kind in _COUNTED for p in self.passwords or ()):
+        if self.opened is None and any(p.kind in COUNTED for p in self.passwords or ()):
             return False  # the try may have been counted: only the caller may spend another
         extended_refused = self.link.last_was_extended and self.limits.extended is None
         if isinstance(error, SecureMessagingError):

@@ -114,12 +114,16 @@ def test_unreadable_files_are_our_errors(folder: Path, matcher: FaceMatcher) -> 
     with pytest.raises(ConfigurationError, match="pairs file cannot be read"):
         evaluate_faces(folder / "none.txt", folder / "images", matcher=matcher)
     (folder / "images/Two/Two_0001.jpg").write_bytes(b"no picture")
-    with pytest.raises(ImageError):
+    listed = read_pairs((folder / "pairs.txt").read_text())
+    number = next(n for n, p in enumerate(listed.pairs, 1) if listed.images.index("Two/Two_0001.jpg") in (p.a, p.b))
+    with pytest.raises(ImageError, match=rf"picture of pair {number} of the pairs file cannot be decoded"):
         evaluate_faces(folder / "pairs.txt", folder / "images", matcher=matcher)
     (folder / "images/Two/Two_0001.jpg").unlink()
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, match=rf"picture of pair {number} of the pairs file is missing$") as caught:
         evaluate_faces(folder / "pairs.txt", folder / "images", matcher=matcher)
     assert "Two" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"of pair 1 .* is missing, and so are 4 others$"):
+        evaluate_faces(folder / "pairs.txt", folder / "nowhere", matcher=matcher)
 
 
 def test_all_pair_scores_against_two_loops() -> None:

@@ -121,6 +121,13 @@ def test_technical_failures_are_one_line(run: Run, tmp_path: Path, folder: Path)
     assert "no such file" in technical(run("check", tmp_path / "nowhere", "--trust", tmp_path / "csca.cer"))
     assert "--trust" in technical(run("check", folder, "--trust", tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
+    nothing = "the directory holds no certificate, list or trust store"
+    assert f"empty: {nothing}" in technical(run("check", folder, "--trust", tmp_path / "empty"))
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "readme.txt").write_text("nothing")
+    assert f"notes: {nothing}" in technical(run("check", folder, "--trust", tmp_path / "notes"))
+    neither = "readme.txt: unknown-format (neither a certificate, a list nor a trust store)"
+    assert neither in technical(run("check", folder, "--trust", tmp_path / "notes" / "readme.txt"))
     assert "EF_SOD.bin" in technical(run("check", tmp_path / "empty", "--trust", tmp_path / "csca.cer"))
     (tmp_path / "noise.bin").write_bytes(b"\x00\x01noise")
     assert "known" in technical(run("inspect", tmp_path / "noise.bin"))

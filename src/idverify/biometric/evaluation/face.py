@@ -34,7 +34,7 @@ from idverify.biometric.evaluation.metrics import (
 from idverify.biometric.face.matcher import FaceMatcher
 from idverify.biometric.face.quality import CaptureKind
 from idverify.biometric.image import Image
-from idverify.errors import BiometricError, ConfigurationError
+from idverify.errors import BiometricError, ConfigurationError, ImageError
 
 MAX_PAIRS_BYTES = 64 * 1024 * 1024
 MIN_FALSE_MATCHES = 10
@@ -69,6 +69,19 @@ class PairsFile:
     images: tuple[str, ...]
     pairs: tuple[Pair, ...]
     folds: int
+
+    def named_by(self, place: int) -> tuple[int, str]:
+        """The first pair that names the picture of that place in ``images``, from 1, and as which of its two."""
+        return next(
+            (number, "first" if pair.a == place else "second")
+            for number, pair in enumerate(self.pairs, 1)
+            if place in (pair.a, pair.b)
+        )
+
+    def where(self, place: int) -> str:
+        """That picture in words that name nobody."""
+        number, which = self.named_by(place)
+        return f"the {which} picture of pair {number} of the pairs file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +204,10 @@ def evaluate_faces(
         listed = read_pairs(pairs.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError("the pairs file cannot be read") from None
+    _need_files(listed, images)
     matcher = matcher if matcher is not None else FaceMatcher()
     matcher.warm_up()
-    vectors = embed_files(matcher, images, listed.images, on_progress)
+    vectors = embed_files(matcher, images, listed.images, on_progress, where=listed.where)
     protocol = _pair_scores(vectors, listed.pairs)
     truth = np.array([p.genuine for p in listed.pairs])
     if scores is not None:
@@ -251,10 +265,34 @@ class FaceVectors:
     milliseconds: tuple[float, ...]
 
 
+def _need_files(listed: PairsFile, folder: Path) -> None:
+    """Say before anything is computed which pictures are missing.
+
+    Raises:
+        ConfigurationError: with the pair that names the first one; nobody's name is in it.
+    """
+    missing = [place for place, name in enumerate(listed.images) if not (folder / name).is_file()]
+    if missing:
+        more = f", and so are {len(missing) - 1} others" if len(missing) > 1 else ""
+        raise ConfigurationError(f"{listed.where(min(missing, key=listed.named_by))} is missing{more}")
+
+
 def embed_files(
-    matcher: FaceMatcher, folder: Path, names: Sequence[str], on_progress: Callable[[int, int], None] | None = None
+    matcher: FaceMatcher,
+    folder: Path,
+    names: Sequence[str],
+    on_progress: Callable[[int, int], None] | None = None,
+    *,
+    where: Callable[[int], str] = "picture {}".format,
 ) -> FaceVectors:
     """The templates of picture files, as a portrait's and as a live picture's.
+
+    Args:
+        matcher: makes them.
+        folder: where the files are.
+        names: their paths below it.
+        on_progress: called with how many are done, of how many.
+        where: what errors call the picture of that place in ``names``.
 
     Raises:
         ConfigurationError: a file cannot be read.
@@ -265,10 +303,13 @@ def embed_files(
     for done, name in enumerate(names, 1):
         try:
             data = (folder / name).read_bytes()
-        except OSError:
-            raise ConfigurationError("a picture that the pairs file names cannot be read") from None
+        except OSError as error:
+            raise ConfigurationError(f"{where(done - 1)} cannot be read: {error.strerror}") from None
         start = time.perf_counter()
-        image = decode_image(data)
+        try:
+            image = decode_image(data)
+        except ImageError as error:
+            raise ImageError(f"{where(done - 1)} cannot be decoded: {error}") from None
         live = _vector(matcher, image, CaptureKind.LIVE)
         times.append((time.perf_counter() - start) * 1000)
         portrait = _vector(matcher, image, CaptureKind.PORTRAIT)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Final, NoReturn
 
 from idverify import _tlv
@@ -15,6 +16,7 @@ from idverify.errors import (
     MalformedDataError,
     ProtocolError,
     StatusWordError,
+    TransportError,
     WrongPasswordError,
 )
 
@@ -59,6 +61,29 @@ def general_authenticate(
 def tries_left(sw: int) -> int | None:
     """The counter of 63Cx, or None."""
     return sw & 0x0F if sw & 0xFFF0 == _NO_TRY_LEFT else None
+
+
+COUNTED: Final = (PasswordKind.PIN, PasswordKind.PUK)
+"""Passwords whose wrong tries the card counts until it blocks them (BSI TR-03110-2 §3.3.1)."""
+
+
+@contextlib.contextmanager
+def perhaps_counted(what: str) -> Iterator[None]:
+    """Where the way to the card breaks now, say that nobody knows whether the card has counted a try.
+
+    Args:
+        what: what the card checks, for people (``the PIN``).
+
+    Raises:
+        TransportError: as it came, with that sentence.
+    """
+    try:
+        yield
+    except TransportError as error:
+        words = (
+            f"This was while {what} was being checked: the try may have been counted. Ask before you spend another one"
+        )
+        raise type(error)(f"{error}. {words}") from error
 
 
 def refuse_password(sw: int, *, command: str, password: AccessPassword) -> NoReturn:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from idverify import _tlv
-from idverify.chip.access._commands import tries_left
+from idverify.chip.access._commands import perhaps_counted, tries_left
 from idverify.chip.iso7816.apdu import MAX_SHORT_LE, CardChannel, CommandAPDU, ResponseAPDU
 from idverify.chip.iso7816.status import meaning
 from idverify.chip.lds.iso19794_2 import CardTemplate, Minutia
@@ -143,9 +143,10 @@ def compare_on_card(
         return OnCardResult(OnCardOutcome.LOCKED, template.reference, 0)
     if before is not None and before <= keep:
         return OnCardResult(OnCardOutcome.NOT_TRIED, template.reference, before)
-    response = channel.send(CommandAPDU(0x00, _VERIFY_ODD, 0x00, template.reference or 0, data=probe))
-    if response.sw in _NO_SUCH_COMMAND:  # not counted: the card did not know the command
-        response = channel.send(CommandAPDU(0x00, _VERIFY, 0x00, template.reference or 0, data=probe))
+    with perhaps_counted("a finger"):
+        response = channel.send(CommandAPDU(0x00, _VERIFY_ODD, 0x00, template.reference or 0, data=probe))
+        if response.sw in _NO_SUCH_COMMAND:  # not counted: the card did not know the command
+            response = channel.send(CommandAPDU(0x00, _VERIFY, 0x00, template.reference or 0, data=probe))
     left = tries_left(response.sw)
     if response.ok:
         return OnCardResult(OnCardOutcome.MATCH, template.reference, read_tries(channel, template))

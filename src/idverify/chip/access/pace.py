@@ -6,13 +6,22 @@ AES, every standardised group.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from idverify import _tlv
-from idverify.chip.access._commands import fail, general_authenticate, refuse_password, require, tries_left
+from idverify.chip.access._commands import (
+    COUNTED,
+    fail,
+    general_authenticate,
+    perhaps_counted,
+    refuse_password,
+    require,
+    tries_left,
+)
 from idverify.chip.access.domain import (
     AgreementKey,
     DhDomain,
@@ -192,8 +201,22 @@ def run_pace(
         UnsupportedAlgorithmError: parameters that this library does not know.
     """
     domain = domain_of(info, offered)
-    cipher = CIPHERS[info.cipher]
     left = _set_authentication_template(channel, info, password, offered=offered, chat=chat)
+    with perhaps_counted(f"the {password.kind.name}") if password.kind in COUNTED else contextlib.nullcontext():
+        return _prove(channel, info, password, domain, rng=rng, tries=left)
+
+
+def _prove(
+    channel: CardChannel,
+    info: PaceInfo,
+    password: AccessPassword,
+    domain: Domain,
+    *,
+    rng: Randomness,
+    tries: int | None,
+) -> PaceResult:
+    """Steps 1 to 4 (§4.4.3): from the encrypted nonce to the tokens. A card may count a try as soon as they begin."""
+    cipher = CIPHERS[info.cipher]
     nonce = _nonce(channel, password, cipher)
     mapping: Mapping = IntegratedMapping(domain, cipher, rng) if info.mapping == "IM" else GenericMapping(domain, rng)
     ephemeral = _map(channel, mapping, nonce, long=domain.element_bytes > _LONG_ELEMENT)
@@ -213,7 +236,7 @@ def run_pace(
         terminal_key_compressed=ephemeral.compress(key.public),
         authority_references=tuple(final[t] for t in _CAR_TAGS if 0 < len(final.get(t, b"")) <= _MAX_CAR),
         cam=_cam(info, domain, mapping.chip_key, BlockKey(cipher, ks_enc), final),
-        tries_left=left,
+        tries_left=tries,
     )
 
 

@@ -217,8 +217,14 @@ class TrustStore:
             importer.add_path(path)
         result = importer.result()
         if result.refused:
-            first = result.problems[0]
-            raise TrustStoreError(f"{first.subject}: {first.reason}")
+            empty = {p.name for p in wanted if p.is_dir()}
+            first = next((p for p in result.problems if p.subject in empty), result.problems[0])
+            words = {
+                "unknown-format": "the directory holds no certificate, list or trust store"
+                if first.subject in empty
+                else "unknown-format (neither a certificate, a list nor a trust store)"
+            }
+            raise TrustStoreError(f"{first.subject}: {words.get(first.reason, first.reason)}")
         return cls(importer.builder.build()._file, importer.builder._known)
 
     @classmethod

@@ -20,7 +20,14 @@ from idverify.chip.lds.iso19794_2 import (
 )
 from idverify.chip.lds.on_card import OnCardTemplate, to_card_units
 from idverify.emulator import Card, OnCardFinger, another_impression, invent_minutiae, personalise
-from idverify.errors import MalformedDataError, SecurityStatusError, StatusWordError
+from idverify.errors import (
+    CardRemovedError,
+    MalformedDataError,
+    SecurityStatusError,
+    StatusWordError,
+    TransportError,
+    TransportTimeout,
+)
 from idverify.report import CheckId, CheckStatus, Reason
 
 FINGER = invent_minutiae("on card")
@@ -142,6 +149,20 @@ def test_a_refused_probe_is_sent_once(sw: int) -> None:
         compare_on_card(card, TEMPLATE, GENUINE)
     assert caught.value.sw == sw
     assert not card.script
+
+
+@pytest.mark.parametrize("kind", [TransportTimeout, CardRemovedError])
+def test_an_answer_that_is_lost_may_have_been_counted(kind: type[TransportError]) -> None:
+    class Lost:
+        def send(self, command: CommandAPDU) -> ResponseAPDU:
+            if not command.data:
+                return ResponseAPDU(b"", 0x63C5)
+            raise kind("the card was removed")
+
+    with pytest.raises(
+        kind, match=r"the card was removed\. This was while a finger was being checked: the try may have"
+    ):
+        compare_on_card(Lost(), TEMPLATE, GENUINE)
 
 
 def test_hostile_templates_are_refused() -> None:
