@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from idverify.decision import Decision, Outcome, Policy, Requirement
     from idverify.engine.document import Holder
     from idverify.engine.matching import MatchScore
+    from idverify.engine.posing import LiveChallenge
     from idverify.engine.transaction import Attempt, Event, Retries, RetryCause, Stage, State
     from idverify.healthcheck import Health, health
     from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
@@ -50,6 +51,7 @@ _HOME: Final = {
     "FileId": "idverify.chip.lds.files",
     "Health": "idverify.healthcheck",
     "Holder": "idverify.engine.document",
+    "LiveChallenge": "idverify.engine.posing",
     "MatchScore": "idverify.engine.matching",
     "MemoryTransport": "idverify.chip.transport.memory",
     "Outcome": "idverify.decision",
@@ -96,6 +98,7 @@ __all__ = [
     "FileId",
     "Health",
     "Holder",
+    "LiveChallenge",
     "MatchScore",
     "MemoryTransport",
     "Outcome",

@@ -173,11 +173,14 @@ def _checks(data: Mapping[str, Any], base: Policy | None, problems: _Problems) -
             continue
         if value is False:
             table.pop(check, None)
-        elif not isinstance(value, Mapping) or not set(value) <= set(_CONSEQUENCES):
-            problems.add(f"checks.{name}", f"expected false or a table of {', '.join(_CONSEQUENCES)}")
+        elif not isinstance(value, Mapping) or not set(value) <= {*_CONSEQUENCES, "instead"}:
+            problems.add(f"checks.{name}", f"expected false or a table of {', '.join((*_CONSEQUENCES, 'instead'))}")
         else:
-            words = {k: problems.word(Outcome, v, f"checks.{name}.{k}") for k, v in value.items()}
-            table[check] = Requirement(check=check, **{k: w for k, w in words.items() if w is not None})
+            words = {k: problems.word(Outcome, v, f"checks.{name}.{k}") for k, v in value.items() if k != "instead"}
+            other = value.get("instead")
+            instead = problems.word(CheckId, other, f"checks.{name}.instead") if other is not None else None
+            given = {k: w for k, w in words.items() if w is not None}
+            table[check] = Requirement(check=check, instead=instead, **given)
     if not table and not problems.found:
         problems.add("checks", "a policy without any required check would accept everything")
     return table
@@ -254,8 +257,13 @@ def to_mapping(policy: Policy) -> dict[str, Any]:
         **({"about": policy.about} if policy.about else {}),
         **{key: plain(getattr(policy, key)) for key in _OPTIONS if key != "about"},
         **({"quality": limits} if (limits := _limits_of(policy.quality)) else {}),
-        "checks": {r.check.value: {key: getattr(r, key).value for key in _CONSEQUENCES} for r in policy.requirements},
+        "checks": {r.check.value: _words(r) for r in policy.requirements},
     }
+
+
+def _words(requirement: Requirement) -> dict[str, str]:
+    words: dict[str, str] = {key: getattr(requirement, key).value for key in _CONSEQUENCES}
+    return words | ({"instead": requirement.instead.value} if requirement.instead is not None else {})
 
 
 def to_toml(policy: Policy) -> str:
@@ -304,8 +312,7 @@ def weaknesses(policy: Policy) -> tuple[str, ...]:
         found.append("groups: DG2 is not asked for; the face may be compared with a portrait that nobody has signed")
     if policy.finger_fmr is not None and "DG3" not in policy.groups:
         found.append("groups: DG3 is not asked for; the finger may be compared with a print that nobody has signed")
-    pad = table.get(CheckId.FACE_PAD)
-    if policy.face_fmr is not None and (pad is None or pad.missing is Outcome.ACCEPT):
+    if policy.face_fmr is not None and not (policy.needs(CheckId.FACE_PAD) or policy.needs(CheckId.FACE_CHALLENGE)):
         found.append("checks.face.pad: passes without a liveness test; somebody must look on")
     found += _lenient(policy)
     for key, limit in (("face_fmr", policy.face_fmr), ("finger_fmr", policy.finger_fmr)):

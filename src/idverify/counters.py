@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from idverify.chip.pki.trust_store import TrustStore
     from idverify.chip.transport.base import Transport
     from idverify.engine.live import LivePicture, LiveSource
+    from idverify.engine.posing import LiveChallenge
     from idverify.engine.visit import Passwords, PasswordSource
 
 MAX_TRANSACTIONS: Final = 1024
@@ -128,7 +129,7 @@ class CounterPool:
         transport: Transport,
         passwords: Passwords | PasswordSource,
         *,
-        live: LivePicture | LiveSource | None = None,
+        live: LivePicture | LiveSource | LiveChallenge | None = None,
         counter: str = "",
         **options: Unpack[TransactionOptions],
     ) -> VerificationResult:
@@ -167,7 +168,7 @@ class CounterPool:
         transport: Transport,
         passwords: Passwords | PasswordSource | AsyncPasswordSource,
         *,
-        live: LivePicture | LiveSource | AsyncLiveSource | None = None,
+        live: LivePicture | LiveSource | AsyncLiveSource | LiveChallenge | None = None,
         counter: str = "",
         **options: Unpack[TransactionOptions],
     ) -> VerificationResult:

@@ -78,12 +78,15 @@ class Requirement:
         failed: consequence of ``failed``.
         missing: consequence of ``undetermined``, ``not-performed`` and ``aborted``.
         unsupported: consequence of ``not-supported``: the document does not offer it.
+        instead: a check whose success makes up for this one where it is missing or not supported, never where it
+            failed; None: nothing does.
     """
 
     check: CheckId
     failed: Outcome = Outcome.REJECT
     missing: Outcome = Outcome.INCONCLUSIVE
     unsupported: Outcome = Outcome.INCONCLUSIVE
+    instead: CheckId | None = None
 
     def consequence(self, status: CheckStatus) -> Outcome:
         """What follows from a status."""
@@ -226,13 +229,16 @@ class Policy:
 
     def _of_check(self, requirement: Requirement, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
         results = report.results(requirement.check)
+        waived = _made_up_for(requirement, report)
         if not results:
-            if requirement.missing is not Outcome.ACCEPT:
+            if requirement.missing is not Outcome.ACCEPT and not waived:
                 yield requirement.missing, f"{requirement.check}: {CheckStatus.NOT_PERFORMED}"
             return
         for result in results:
             if requirement.check is CheckId.DG_HASH and result.status is not CheckStatus.FAILED:
                 continue  # a group that was not read is judged by `groups`, not here
+            if waived and result.status is not CheckStatus.FAILED:
+                continue
             consequence = requirement.consequence(result.status)
             if consequence is not Outcome.ACCEPT:
                 yield consequence, _phrase(result)
@@ -299,11 +305,21 @@ class Policy:
             yield self.trust_list_old, f"{CheckId.TRUST_AGE}: {Reason.LIST_TOO_OLD}"
 
     def _liveness(self, report: VerificationReport) -> Iterator[tuple[Outcome, str]]:
-        """A share that was enough for another policy may be too small for this one."""
+        """What ``face.pad`` is worth here: a share that was enough for another policy may be too small for this one,
+        and a success without a share is none. A challenge that was posed and not passed is never overlooked.
+        """
+        if CheckId.FACE_CHALLENGE not in self._by_check:
+            for result in report.results(CheckId.FACE_CHALLENGE):
+                if result.status is CheckStatus.FAILED:
+                    yield Outcome.REVIEW, _phrase(result)
         requirement = self._by_check.get(CheckId.FACE_PAD)
         for result in report.results(CheckId.FACE_PAD) if requirement else ():
             share = result.evidence.get("score")
-            if requirement is None or result.status is not CheckStatus.SUCCESSFUL or share is None:
+            if requirement is None or result.status is not CheckStatus.SUCCESSFUL:
+                continue
+            if share is None:
+                if requirement.missing is not Outcome.ACCEPT and not _made_up_for(requirement, report):
+                    yield requirement.missing, f"{CheckId.FACE_PAD}: {Reason.SCORE_MISSING}"
                 continue
             enough = re.fullmatch(r"[01]\.[0-9]{1,9}", share) is not None and float(share) >= self.face_pad
             if not enough and requirement.failed is not Outcome.ACCEPT:
@@ -334,10 +350,11 @@ class Policy:
         Keys: ``id``; ``about`` (one line for people); ``extends`` (a named policy to start from); ``groups``;
         ``face_fmr``, ``finger_fmr`` (false: not asked for); ``face_pad``; ``no_match``; ``chip_proof``;
         ``chip_proof_absent``; ``purposes``; ``trust_list_days`` (false: not asked for); ``trust_list_old``; a table
-        ``[checks]`` of check names with ``failed``, ``missing``, ``unsupported``, or ``false`` to drop the check. A
-        table replaces what the base says of that check; what it leaves out is ``reject`` for ``failed`` and
-        ``inconclusive`` for the others. ``[quality.live]`` and ``[quality.portrait]`` hold limits of measures of face
-        pictures: a table of ``worst``, ``best`` and ``use`` (``decides`` where not given), or ``false``.
+        ``[checks]`` of check names with ``failed``, ``missing``, ``unsupported`` and ``instead`` (a check that makes up
+        for a missing one), or ``false`` to drop the check. A table replaces what the base says of that check; what it
+        leaves out is ``reject`` for ``failed`` and ``inconclusive`` for the others. ``[quality.live]`` and
+        ``[quality.portrait]`` hold limits of measures of face pictures: a table of ``worst``, ``best`` and ``use``
+        (``decides`` where not given), or ``false``.
 
         Raises:
             PolicyError: with the path of every value that cannot be used.
@@ -376,6 +393,10 @@ class Policy:
         return cls.from_mapping({"id": path.stem, **data}, source=path.name)
 
 
+def _made_up_for(requirement: Requirement, report: VerificationReport) -> bool:
+    return requirement.instead is not None and report.status(requirement.instead) is CheckStatus.SUCCESSFUL
+
+
 def _phrase(result: CheckResult) -> str:
     word = result.reason if result.reason is not Reason.OK else result.status
     return f"{result.check}: {word}" + (f" ({result.subject})" if result.subject else "")
@@ -387,7 +408,7 @@ _PASSIVE: Final = (
     Requirement(check=CheckId.DSC_VALIDITY),
     Requirement(check=CheckId.DG_HASH),
 )
-_NOT_ASKED: Final = {"missing": Outcome.ACCEPT, "unsupported": Outcome.ACCEPT}
+_NOT_ASKED: Final[Mapping[str, Any]] = {"missing": Outcome.ACCEPT, "unsupported": Outcome.ACCEPT}
 
 COUNTER: Final = Policy(
     id="counter",
@@ -401,6 +422,7 @@ COUNTER: Final = Policy(
         Requirement(check=CheckId.CCCD_CONSISTENCY, **_NOT_ASKED),
         Requirement(check=CheckId.TERMINAL_AUTHENTICATION, failed=Outcome.REVIEW, **_NOT_ASKED),
         Requirement(check=CheckId.FACE_PAD, failed=Outcome.REVIEW, **_NOT_ASKED),
+        Requirement(check=CheckId.FACE_CHALLENGE, failed=Outcome.REVIEW, **_NOT_ASKED),
         Requirement(check=CheckId.ONLINE_DS, **_NOT_ASKED),
     ),
 )
@@ -439,6 +461,7 @@ STRICT: Final = Policy(
         Requirement(check=CheckId.CCCD_CONSISTENCY, missing=Outcome.ACCEPT, unsupported=Outcome.ACCEPT),
         Requirement(check=CheckId.FACE_QUALITY, failed=Outcome.INCONCLUSIVE),
         Requirement(check=CheckId.FACE_PAD, missing=Outcome.ACCEPT, unsupported=Outcome.ACCEPT),
+        Requirement(check=CheckId.FACE_CHALLENGE, missing=Outcome.ACCEPT, unsupported=Outcome.ACCEPT),
         Requirement(check=CheckId.ONLINE_DS, missing=Outcome.ACCEPT, unsupported=Outcome.ACCEPT),
     ),
     face_fmr=1e-5,

@@ -51,6 +51,7 @@ class CheckId(enum.StrEnum):
     CCCD_CONSISTENCY = "cccd.consistency"
     FACE_MATCH = "face.match"
     FACE_PAD = "face.pad"
+    FACE_CHALLENGE = "face.challenge"
     FACE_QUALITY = "face.quality"
     FINGER_MATCH = "finger.match"
     FINGER_QUALITY = "finger.quality"
@@ -129,6 +130,15 @@ class Reason(enum.StrEnum):
     REFERENCE_LOCKED = "reference-locked"
     FEW_TRIES_LEFT = "few-tries-left"
     IMAGE_UNREADABLE = "image-unreadable"
+    SCORE_MISSING = "score-missing"
+    # active challenge
+    TIME_OUT = "time-out"
+    WRONG_ACTION = "wrong-action"
+    FACE_LOST = "face-lost"
+    FACE_JUMPED = "face-jumped"
+    FROZEN = "frozen"
+    FACE_CHANGED = "face-changed"
+    END_OF_STREAM = "end-of-stream"
     # trust store and privacy
     LIST_TOO_OLD = "list-too-old"
     LIST_AGE_UNKNOWN = "list-age-unknown"

@@ -39,6 +39,7 @@ from idverify.engine.matching import (
     new_face_matcher,
     new_finger_matcher,
 )
+from idverify.engine.posing import LiveChallenge
 from idverify.engine.transaction import Attempt, Course, Event, Retries, Stage, State
 from idverify.engine.visit import CardVisit, Passwords, PasswordSource
 from idverify.errors import ConfigurationError
@@ -168,7 +169,7 @@ def verify(
     passwords: Passwords | PasswordSource,
     *,
     trust: TrustStore,
-    live: LivePicture | LiveSource | None = None,
+    live: LivePicture | LiveSource | LiveChallenge | None = None,
     policy: str | Path | Policy = "counter",
     at: datetime | None = None,
     options: ReadOptions | None = None,
@@ -204,7 +205,8 @@ def verify(
             chip does not accept it. It gives None to stop.
         trust: the trust anchors.
         live: the live picture: a file, an encoded picture, or an RGB array (height, width, 3) of uint8; or a function
-            that takes one, and again where it is poor; None where the policy asks for no face.
+            that takes one, and again where it is poor; or a :class:`LiveChallenge`, whose person is asked to move;
+            None where the policy asks for no face.
         policy: a policy, its name, or a TOML file.
         at: inspection time, time zone aware; now where None.
         options: limits and choices of reading.
@@ -225,7 +227,7 @@ def verify(
         challenge: eight bytes of the caller's for active authentication, for remote verification.
         rng: source of random bytes.
         timeout: from the call to the decision, whatever is waited for; that of ``options.total_timeout`` where None.
-        retries: how often another password or picture is asked for; two of each where None.
+        retries: how often another password, picture or challenge is asked for; two, two and one where None.
         early: decide as soon as the policy can: groups that it does not name are not read, and a card whose evidence
             already leads to a rejection is not read to its end. What was left out stands as not performed. Where
             False, everything is read, and the report of a forged card says all that is wrong with it.
@@ -251,11 +253,12 @@ def verify(
     """
     chosen, reading = load(policy), options or ReadOptions()
     moment, tries = _aware(at), retries or Retries()
-    consented, withheld = _consent(chosen, consent, face=live is not None, finger=finger is not None)
+    posed = isinstance(live, LiveChallenge)
+    consented, withheld = _consent(chosen, consent, face=live is not None, posed=posed, finger=finger is not None)
     if withheld:
         live = finger = None
         reading = replace(reading, skip=reading.skip | {FileId.DG3, FileId.DG4})
-    picture = live if live is None or callable(live) else read_live(live)
+    picture = live if live is None or callable(live) or isinstance(live, LiveChallenge) else read_live(live)
     prints = _prints(finger)
     if picture is not None and matcher is None:
         matcher = new_face_matcher()
@@ -268,7 +271,8 @@ def verify(
             ending.callback(pool.shutdown, wait=False, cancel_futures=True)
         ending.callback(course.end)
         face = FaceMatching(matcher, picture, chosen, pool, course=course, retries=tries, pad=pad)
-        ending.callback(face.abandon)
+        for last in (face.release, course.end, face.abandon):  # in the end backwards
+            ending.callback(last)
         fingers = FingerMatching(finger_matcher, prints, chosen, pool, course=course, dpi=finger_dpi)
         ending.callback(fingers.abandon)
         evidence = Gathering(
@@ -312,7 +316,7 @@ async def averify(
     passwords: Passwords | PasswordSource | AsyncPasswordSource,
     *,
     trust: TrustStore,
-    live: LivePicture | LiveSource | AsyncLiveSource | None = None,
+    live: LivePicture | LiveSource | AsyncLiveSource | LiveChallenge | None = None,
     **options: Unpack[TransactionOptions],
 ) -> VerificationResult:
     """:func:`verify` for asyncio, by the same engine on a thread of its own: the event loop is never blocked.
@@ -331,7 +335,7 @@ async def averify(
 async def run_async(
     call: Callable[[Any, Any, TransactionOptions], VerificationResult],
     passwords: Passwords | PasswordSource | AsyncPasswordSource,
-    live: LivePicture | LiveSource | AsyncLiveSource | None,
+    live: LivePicture | LiveSource | AsyncLiveSource | LiveChallenge | None,
     options: TransactionOptions,
     reader: Executor,
 ) -> VerificationResult:
@@ -341,7 +345,8 @@ async def run_async(
     adapted["cancel"] = course
     for_event, for_progress = course.told(options.get("on_event")), course.told(options.get("on_progress"))
     adapted["on_event"], adapted["on_progress"] = for_event, for_progress
-    opened, taken = course.asked(passwords), course.asked(live)
+    opened = course.asked(passwords)
+    taken = live.adapted(course.told, course.asked) if isinstance(live, LiveChallenge) else course.asked(live)
     return await course.run(lambda: call(opened, taken, adapted), reader)
 
 
@@ -402,7 +407,9 @@ def _aware(at: datetime | None) -> datetime:
     return at
 
 
-def _consent(policy: Policy, consent: Consent | None, *, face: bool, finger: bool) -> tuple[list[CheckResult], bool]:
+def _consent(
+    policy: Policy, consent: Consent | None, *, face: bool, posed: bool, finger: bool
+) -> tuple[list[CheckResult], bool]:
     """What the consent says, with the comparisons that are not made for want of one; and whether that is so."""
     judged = policy.judge_consent(consent)
     if judged is None:
@@ -412,6 +419,7 @@ def _consent(policy: Policy, consent: Consent | None, *, face: bool, finger: boo
     wanted = {
         CheckId.FACE_MATCH: face or policy.face_fmr is not None,
         CheckId.FACE_PAD: policy.needs(CheckId.FACE_PAD),
+        CheckId.FACE_CHALLENGE: posed or policy.needs(CheckId.FACE_CHALLENGE),
         CheckId.FINGER_MATCH: finger or policy.finger_fmr is not None,
     }
     absent = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -434,7 +434,8 @@ def test_an_unattended_gate_and_a_bank_do_not_accept_without_a_liveness_test() -
     age = CheckResult(check=CheckId.TRUST_AGE, status=CheckStatus.SUCCESSFUL, evidence={"days": "3"})
     consent = result(CheckId.CONSENT)
     consistent = result(CheckId.CCCD_CONSISTENCY)
-    everything = with_(age, consent, consistent, result(CheckId.FACE_PAD))
+    scored = replace(result(CheckId.FACE_PAD), evidence={"score": "0.900000"})
+    everything = with_(age, consent, consistent, scored)
     for name, missing, failed in (
         ("airport-gate", Outcome.REVIEW, Outcome.REVIEW),
         ("bank-2345", Outcome.INCONCLUSIVE, Outcome.REVIEW),
@@ -444,6 +445,52 @@ def test_an_unattended_gate_and_a_bank_do_not_accept_without_a_liveness_test() -
         assert policy.decide(with_(age, consent, consistent), [MATCH]).outcome is missing
         caught = with_(age, consent, consistent, result(CheckId.FACE_PAD, CheckStatus.FAILED))
         assert policy.decide(caught, [MATCH]).outcome is failed
+        # A success that no score stands behind is somebody's word: it was accepted before, and is missing now.
+        bare = policy.decide(with_(age, consent, consistent, result(CheckId.FACE_PAD)), [MATCH])
+        assert (bare.outcome, bare.reasons) == (missing, ("face.pad: score-missing",))
+
+
+MOVED = result(CheckId.FACE_CHALLENGE)
+STOOD = CheckResult(check=CheckId.FACE_CHALLENGE, status=CheckStatus.FAILED, reason=Reason.TIME_OUT, subject="live")
+
+
+def test_a_passed_challenge_makes_up_for_a_passive_test_that_is_missing_never_for_one_that_failed() -> None:
+    gate = decision.named("airport-gate")
+    age = CheckResult(check=CheckId.TRUST_AGE, status=CheckStatus.SUCCESSFUL, evidence={"days": "3"})
+    for state, accepted in (
+        (None, True), (CheckStatus.UNDETERMINED, True), (CheckStatus.NOT_PERFORMED, True),
+        (CheckStatus.SUCCESSFUL, True), (CheckStatus.FAILED, False),
+    ):  # fmt: skip
+        passive = [] if state is None else [result(CheckId.FACE_PAD, state)]
+        decided = gate.decide(with_(age, MOVED, *passive), [MATCH])
+        assert (decided.outcome is Outcome.ACCEPT) is accepted, state
+    weak = replace(result(CheckId.FACE_PAD), evidence={"score": "0.1"})
+    assert gate.decide(with_(age, MOVED, weak), [MATCH]).outcome is Outcome.REVIEW
+    assert gate.decide(with_(age, STOOD), [MATCH]).reasons == (
+        "face.pad: not-performed", "face.challenge: time-out (live)"
+    )  # fmt: skip
+
+
+def test_a_challenge_that_was_posed_and_not_passed_is_never_overlooked() -> None:
+    silent = replace(
+        COUNTER, requirements=tuple(r for r in COUNTER.requirements if r.check is not CheckId.FACE_CHALLENGE)
+    )
+    for policy, outcome in ((COUNTER, Outcome.REVIEW), (STRICT, Outcome.REJECT), (silent, Outcome.REVIEW)):
+        decided = policy.decide(with_(STOOD), [MATCH])
+        assert (decided.outcome, decided.reasons) == (outcome, ("face.challenge: time-out (live)",))
+        assert policy.decide(with_(MOVED), [MATCH]).outcome is Outcome.ACCEPT
+
+
+def test_what_makes_up_for_a_check_is_read_written_and_refused_where_it_is_no_check() -> None:
+    gate = decision.named("airport-gate")
+    assert gate.to_mapping()["checks"]["face.pad"]["instead"] == "face.challenge"
+    assert Policy.from_mapping(tomllib.loads(_policy_file.to_toml(gate))) == gate
+    with pytest.raises(PolicyError, match=r"checks.face.pad.instead: 'smile' is none of"):
+        Policy.from_mapping({"id": "x", "extends": "counter", "checks": {"face.pad": {"instead": "smile"}}})
+    posed = Policy.from_mapping(
+        {"id": "x", "extends": "counter", "checks": {"face.challenge": {"failed": "review", "missing": "review"}}}
+    )
+    assert _policy_file.weaknesses(posed) == ()
 
 
 @given(st.sampled_from(decision.NAMES), st.sets(st.sampled_from(CLEAN)), st.booleans())

@@ -12,8 +12,8 @@ import idverify
 
 PUBLIC = {
     "AccessPassword", "Attempt", "CheckId", "CheckResult", "CheckStatus", "Consent", "CounterPool", "Decision",
-    "DocumentSession", "Event", "FaceMatcher", "FaceTemplate", "FileId", "Health", "Holder", "MatchScore",
-    "MemoryTransport", "Outcome", "PasswordKind", "Phase", "Policy", "Progress", "ReadOptions", "Reason",
+    "DocumentSession", "Event", "FaceMatcher", "FaceTemplate", "FileId", "Health", "Holder", "LiveChallenge",
+    "MatchScore", "MemoryTransport", "Outcome", "PasswordKind", "Phase", "Policy", "Progress", "ReadOptions", "Reason",
     "Requirement", "Retries", "RetryCause", "Secret", "SessionSummary", "SoftCard", "Stage", "State", "Transport",
     "TrustStore", "VerificationReport", "VerificationResult", "__version__", "averify", "errors", "health",
     "list_readers", "open_reader", "verify", "verify_document", "verify_files",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from idverify.presentation import wording
 
 if TYPE_CHECKING:
+    from idverify.biometric.frames import CameraSource, VideoSource
     from idverify.chip.session import Progress
     from idverify.cli._ui import Progress as Display
+    from idverify.engine.posing import LiveChallenge
+    from idverify.engine.transaction import Attempt
 
 
 def reporter(display: Display) -> Callable[[Progress], None]:
@@ -21,3 +25,25 @@ def reporter(display: Display) -> Callable[[Progress], None]:
         display.update(f"{words.vi} · {words.en}{label}", progress.bytes_done, progress.bytes_total)
 
     return report
+
+
+def challenge(place: str, display: Display) -> LiveChallenge:
+    """A challenge before a camera, by its number, or in a video file; what to do stands on the terminal."""
+    from idverify.biometric.frames import CameraSource, VideoSource
+    from idverify.engine.posing import LiveChallenge
+
+    camera = place.isascii() and place.isdigit() and len(place) < 4
+
+    def opened(attempt: Attempt) -> CameraSource | VideoSource | None:
+        if not camera:
+            return VideoSource(Path(place)) if attempt.number == 0 else None
+        if attempt.cause is not None:
+            for words in (*map(wording.advice, attempt.advice), wording.CHALLENGE_AGAIN):
+                display.tell(_both(words))
+        return CameraSource(int(place))
+
+    return LiveChallenge(opened, on_prompt=lambda prompt: display.tell(_both(wording.prompt(prompt))))
+
+
+def _both(words: wording.Text) -> str:
+    return f"{words.vi} · {words.en}"

@@ -146,6 +146,11 @@ class Progress:
             self._task = self._bar.add_task(text, total=None)
         self._bar.update(self._task, description=text, completed=done or 0, total=total)
 
+    def tell(self, text: str) -> None:
+        """One line to the person, above the bar, at once and also where standard error is no terminal."""
+        console = self._bar.console if self._bar is not None else self._console
+        console.print(f"➤ {printable(text)}", style="bold", markup=False)
+
     def close(self) -> None:
         """Take the bar away."""
         if self._bar is not None:

@@ -20,6 +20,14 @@ def register(app: typer.Typer) -> None:
 def verify(
     context: typer.Context,
     face: Annotated[Path | None, typer.Option("--face", metavar="IMAGE", help="Live picture of the person.")] = None,
+    challenge: Annotated[
+        str | None,
+        typer.Option(
+            "--challenge",
+            metavar="CAMERA|VIDEO",
+            help="In place of --face: ask the person before the camera (its number) to move; or a video file of that.",
+        ),
+    ] = None,
     finger: _samples.FingerOption = None,
     trust: _trust.TrustOption = None,
     policy: _policy.PolicyOption = None,
@@ -59,7 +67,9 @@ def verify(
     _output.sealing_key(seal, out)
     given = _output.consent_of(consent, purpose)
     prints = _samples.fingers_of(finger or [])
-    chosen = _policy.for_samples(policy, face=face is not None, finger=prints is not None)
+    chosen = _policy.for_samples(policy, face=face is not None or challenge is not None, finger=prints is not None)
+    if challenge is not None and face is not None:
+        raise typer.BadParameter("--face and --challenge: a picture or a person, not both")
     moment, store = _ui.moment(at), _trust.load_trust(trust)
     with _terminal.credentials(context, given_terminal, moment.date()) as terminal:
         transport = open_reader(reader)
@@ -67,7 +77,7 @@ def verify(
             result = run(
                 transport,
                 keys,
-                live=face,
+                live=face if challenge is None else _progress.challenge(challenge, display),
                 finger=prints,
                 terminal=terminal,
                 trust=store,

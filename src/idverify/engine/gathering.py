@@ -216,12 +216,15 @@ class Gathering:
         if (age := self._policy.judge_trust_list(self._trust.dated, self._at)) is not None:
             checks.append(age)
         checks += self._consented
+        certain = self._early and (self._rejected or any(map(self._rejects, checks)))
         scores: list[MatchScore] = []
         for name, matching, limit in (
             ("face", self._face, self._policy.face_fmr),
             ("finger", self._fingers, self._policy.finger_fmr),
         ):
-            if not self._withheld and (limit is not None or matching.asked):
+            if certain and matching is self._face and self._face.posing:
+                checks.append(_not_awaited())
+            elif not self._withheld and (limit is not None or matching.asked):
                 judged, found = matching.compare()
                 checks += judged
                 scores += found
@@ -241,3 +244,10 @@ class Gathering:
                 return passive
         # stopped early, or the chip's proof needed a file that was to be skipped
         return self._examine(read.files, read.unreadable)
+
+
+def _not_awaited() -> CheckResult:
+    """The card is rejected: nobody is kept moving before the camera."""
+    return CheckResult(
+        check=CheckId.FACE_MATCH, status=CheckStatus.NOT_PERFORMED, reason=Reason.SAMPLE_MISSING, subject="live"
+    )

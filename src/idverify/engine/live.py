@@ -1,4 +1,7 @@
-"""The live picture of a transaction: given, or taken while the chip is being read; and taken again where it is poor."""
+"""The live picture of a transaction: given, or taken while the chip is being read; and taken again where it is poor.
+
+:mod:`idverify.engine.posing` takes it from a challenge.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Union
 
+from idverify.engine.posing import LiveChallenge, advice_on, pose
 from idverify.engine.transaction import Attempt, Course, Retries, RetryCause, Stage, State, in_thread
 from idverify.errors import BiometricError, ConfigurationError, ImageError, NoFaceError
 
 if TYPE_CHECKING:
+    from idverify.biometric.face.challenge import ChallengeResult
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
     from idverify.biometric.face.pad import PadScore, PassivePad
     from idverify.biometric.image import Image
@@ -66,16 +71,22 @@ class LiveFace:
         sample: the face in it, or None.
         problem: why there is no face that can be compared.
         pad: what presentation attack detection says of it; None where it was not asked.
+        challenge: how the last challenge came out that was posed; None where none was.
+        challenges: how many were posed.
     """
 
     picture: bytes | None = field(default=None, repr=False)
     sample: FaceSample | None = field(default=None, repr=False)
     problem: BiometricError | ImageError | None = None
     pad: PadScore | None = None
+    challenge: ChallengeResult | None = field(default=None, repr=False)
+    challenges: int = 0
 
     @property
     def advice(self) -> tuple[str, ...]:
         """Keys of advice for the person."""
+        if self.challenge is not None and not self.challenge.passed:
+            return advice_on(self.challenge.reason)
         if self.sample is not None:
             return self.sample.quality.advice
         return _SHOW_FACE if isinstance(self.problem, NoFaceError) else ()
@@ -99,7 +110,7 @@ class LiveFace:
 
 
 def acquire(
-    live: bytes | Image | LiveSource,
+    live: bytes | Image | LiveSource | LiveChallenge,
     matcher: FaceMatcher,
     executor: Executor,
     course: Course,
@@ -114,13 +125,15 @@ def acquire(
     is raised where the future is waited for.
 
     Args:
-        live: the picture, or a function that takes one.
+        live: the picture, a function that takes one, or a challenge; of a challenge, the frame that is matched.
         matcher: finds and measures the face.
         executor: shared by all who need a processor.
         course: the transaction.
         retries: how often to ask again.
         pad: looks for a presentation attack in the same picture; None: nobody does.
     """
+    if isinstance(live, LiveChallenge):
+        return in_thread(_challenge, live, matcher, executor, course, retries, pad)
     if not callable(live):
         return executor.submit(_analyse, matcher, live, course, pad)
     return in_thread(_take, live, matcher, executor, course, retries, pad)
@@ -155,6 +168,29 @@ def _take(
     if best.sample is None and isinstance(best.problem, ImageError):
         raise best.problem
     return best
+
+
+def _challenge(
+    live: LiveChallenge,
+    matcher: FaceMatcher,
+    executor: Executor,
+    course: Course,
+    retries: Retries,
+    pad: PassivePad | None,
+) -> LiveFace:
+    found, posed = pose(live, matcher, executor, course, retries)
+    if found is None or found.sample is None or found.frame is None:
+        nobody = NoFaceError("nobody looked straight into the camera") if found is not None else None
+        return LiveFace(problem=nobody, challenge=found, challenges=posed)
+    picture, score = course.wait(executor.submit(_finish, found.frame.image, found.sample, course, pad))
+    return LiveFace(picture=picture, sample=found.sample, pad=score, challenge=found, challenges=posed)
+
+
+def _finish(image: Image, sample: FaceSample, course: Course, pad: PassivePad | None) -> tuple[bytes, PadScore | None]:
+    from idverify.biometric.codecs import encode_png
+
+    with course.stage(Stage.LIVE_TEMPLATE):
+        return encode_png(image), pad.score(image, sample.face) if pad is not None else None
 
 
 def _analyse(matcher: FaceMatcher, picture: bytes | Image, course: Course, pad: PassivePad | None) -> LiveFace:

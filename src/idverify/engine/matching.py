@@ -7,23 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from idverify.decision import Policy
 from idverify.engine.document import ChipPicture
 from idverify.engine.live import LiveFace, LiveSource, acquire, decoded
+from idverify.engine.posing import LiveChallenge
 from idverify.engine.transaction import Course, Retries, Stage
 from idverify.errors import BiometricError, ConfigurationError, ImageError, NoFaceError, NoFingerError
 from idverify.face_limits import NO_CHANGES
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason
 
 if TYPE_CHECKING:
+    from idverify.biometric.face.challenge import ChallengeResult
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
     from idverify.biometric.face.pad import PadScore, PassivePad
     from idverify.biometric.finger.engine import FingerMatcher
     from idverify.biometric.finger.extract import FingerSample
     from idverify.biometric.image import Image
+
+_RELEASE_SECONDS: Final = 1.0
+"""How long the end of a transaction waits for a camera to be let go of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,7 @@ class FaceMatching:
 
     Args:
         matcher: None where no face is compared.
-        live: the live picture, encoded or as an RGB array, or what takes one; None where there is none.
+        live: the live picture, encoded or as an RGB array, what takes one, or a challenge; None where there is none.
         policy: gives the false match rate and the limits of the pictures' quality, and says whether presentation attack
             detection must have run.
         executor: makes the templates.
@@ -96,7 +102,7 @@ class FaceMatching:
     def __init__(
         self,
         matcher: FaceMatcher | None,
-        live: bytes | Image | LiveSource | None,
+        live: bytes | Image | LiveSource | LiveChallenge | None,
         policy: Policy,
         executor: Executor,
         *,
@@ -117,6 +123,7 @@ class FaceMatching:
         self.advice: tuple[str, ...] = ()
         self.picture: bytes | None = None
         """The live picture that was compared, encoded."""
+        self._posed = isinstance(live, LiveChallenge)
         if matcher is not None and live is not None:
             if self._limit is not None and matcher.calibration is not None:
                 self._threshold = matcher.threshold(self._limit)
@@ -147,8 +154,20 @@ class FaceMatching:
             if future is not None:
                 future.cancel()
 
+    def release(self) -> None:
+        """Wait until a challenge has closed its stream, when the course has ended; a second at most."""
+        if self._posed and self._live is not None:
+            wait_for([self._live], timeout=_RELEASE_SECONDS)
+
+    @property
+    def posing(self) -> bool:
+        """Whether a person is still being asked to move."""
+        return self._posed and self._live is not None and not self._live.done()
+
     def compare(self) -> tuple[list[CheckResult], list[MatchScore]]:
-        """The checks ``face.quality``, ``face.pad`` and ``face.match``, and the score; waits for the templates.
+        """The checks ``face.challenge``, ``face.quality``, ``face.pad`` and ``face.match``, and the score.
+
+        Waits for the templates, and for the person where a challenge is posed.
 
         Raises:
             ImageError: the live picture cannot be decoded.
@@ -164,14 +183,18 @@ class FaceMatching:
             return [_result(CheckId.FACE_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")], []
         found = self._course.wait(self._live)
         live, self.advice, self.picture = found.sample, found.advice, found.picture
+        posed = [_challenged(found.challenge, found.challenges)] if self._posed else []
         if isinstance(found.problem, ImageError):
             raise found.problem
         if live is None:
             if found.problem is None:
-                return [_result(CheckId.FACE_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")], []
+                return [
+                    *posed,
+                    _result(CheckId.FACE_MATCH, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live"),
+                ], []
             reason = Reason.NO_FACE if isinstance(found.problem, NoFaceError) else Reason.POOR_QUALITY
-            return [_result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, reason, "live")], []
-        checks = [self._quality(live, "live")]
+            return [*posed, _result(CheckId.FACE_MATCH, CheckStatus.UNDETERMINED, reason, "live")], []
+        checks = [*posed, self._quality(live, "live")]
         if self._pad is not None:
             checks.append(_liveness(found.pad, self._live_share))
         if self._reference is None:
@@ -359,6 +382,20 @@ def _liveness(pad: PadScore | None, limit: float) -> CheckResult:
     status = CheckStatus.SUCCESSFUL if live else CheckStatus.FAILED
     reason = Reason.ABOVE_THRESHOLD if live else Reason.BELOW_THRESHOLD
     return _result(CheckId.FACE_PAD, status, reason, "live", evidence)
+
+
+def _challenged(found: ChallengeResult | None, posed: int) -> CheckResult:
+    """A challenge that was posed and not passed has failed, whatever the reason: a print never does what is asked."""
+    from idverify.biometric.face.challenge import LIMITS
+
+    if found is None:
+        return _result(CheckId.FACE_CHALLENGE, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")
+    evidence = {
+        "actions": " ".join(found.actions), "done": f"{found.done}", "frames": f"{found.frames}", "tries": f"{posed}",
+        "limits": LIMITS,
+    }  # fmt: skip
+    status = CheckStatus.SUCCESSFUL if found.passed else CheckStatus.FAILED
+    return _result(CheckId.FACE_CHALLENGE, status, Reason(found.reason.value), "live", evidence)
 
 
 def _judged(check: CheckId, fmr: float | None, limit: float | None) -> CheckResult:

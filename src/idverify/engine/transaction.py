@@ -15,13 +15,16 @@ from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from idverify import _telemetry
 from idverify.chip.reading import Progress
 from idverify.chip.transport.base import CancelToken
 from idverify.decision import Outcome
 from idverify.errors import ConfigurationError, OperationCancelled, TransportTimeout
+
+if TYPE_CHECKING:
+    from idverify.biometric.face.challenge import Prompt
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -36,7 +39,7 @@ class Stage(enum.StrEnum):
     CARD = "card"
     """From the first command to the last; :attr:`Event.progress` says how far."""
     LIVE_CAPTURE = "live-capture"
-    """The caller's function takes a live picture."""
+    """The caller's function takes a live picture, or a challenge is posed: :attr:`Event.prompt` says what is asked."""
     LIVE_TEMPLATE = "live-template"
     PORTRAIT_TEMPLATE = "portrait-template"
     FINGER_TEMPLATE = "finger-template"
@@ -70,6 +73,8 @@ class RetryCause(enum.StrEnum):
     """The chip does not accept the password: another one is asked for."""
     POOR_PICTURE = "poor-picture"
     """No face, several, or one that cannot be used: another picture is asked for."""
+    CHALLENGE_NOT_PASSED = "challenge-not-passed"
+    """The person did not do in time what was asked: other actions are drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,8 @@ class Attempt:
         number: 0 for the first.
         left: how many more there may be after this one.
         cause: why there is another one; None for the first.
-        advice: for a poor picture, keys of advice for the person (:data:`idverify.biometric.face.ADVICE`).
+        advice: for a poor picture or a challenge that was not passed, keys of advice for the person
+            (:data:`idverify.biometric.face.ADVICE`).
         tries_left: for a wrong password, the tries that the chip says are left; None where it does not say.
     """
 
@@ -98,13 +104,16 @@ class Retries:
     Attributes:
         passwords: further passwords after a wrong one, 0 … 10; each may cost the chip a try.
         pictures: further pictures after a poor one, 0 … 10.
+        challenges: further challenges after one that was not passed, 0 … 10; none after one that showed an attack.
     """
 
     passwords: int = 2
     pictures: int = 2
+    challenges: int = 1
 
     def __post_init__(self) -> None:
-        for name, value in (("passwords", self.passwords), ("pictures", self.pictures)):
+        for name in ("passwords", "pictures", "challenges"):
+            value: int = getattr(self, name)
             if not 0 <= value <= MAX_RETRIES:
                 raise ConfigurationError(f"retries of {name} must be 0 … {MAX_RETRIES}, got {value}")
 
@@ -122,6 +131,7 @@ class Event:
         progress: how far reading is, with ``CARD`` and ``PROGRESS``.
         attempt: with ``RETRYING``, and with ``LIVE_CAPTURE``.
         outcome: with ``DECISION``.
+        prompt: with ``LIVE_CAPTURE`` and ``PROGRESS``: what the person is asked to do now; ``prompt.text("vi")``.
     """
 
     stage: Stage
@@ -131,6 +141,7 @@ class Event:
     progress: Progress | None = None
     attempt: Attempt | None = None
     outcome: Outcome | None = None
+    prompt: Prompt | None = None
 
 
 class Course:
@@ -217,6 +228,7 @@ class Course:
         progress: Progress | None = None,
         attempt: Attempt | None = None,
         outcome: Outcome | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
         """Hand an event to the caller."""
         if state is State.RETRYING and attempt is not None and attempt.cause is not None:
@@ -227,7 +239,7 @@ class Course:
             self._on_event(
                 Event(
                     stage=stage, state=state, at_ms=(self._clock() - self._began) * 1000, cpu_ms=cpu_ms,
-                    progress=progress, attempt=attempt, outcome=outcome,
+                    progress=progress, attempt=attempt, outcome=outcome, prompt=prompt,
                 )
             )  # fmt: skip
 

@@ -147,6 +147,13 @@ CHECKS: Mapping[CheckId, CheckText] = {
         Text("Người thật trước máy ảnh", "Live person before the camera"),
         Text("Không thấy dấu hiệu giả mạo khuôn mặt.", "No sign of a presentation attack was seen."),
     ),
+    CheckId.FACE_CHALLENGE: CheckText(
+        Text("Cử động theo yêu cầu", "Movements that were asked for"),
+        Text(
+            "Một người đã làm đúng các cử động được yêu cầu ngẫu nhiên.",
+            "One person made the movements that were asked for at random.",
+        ),
+    ),
     CheckId.FACE_QUALITY: CheckText(
         Text("Chất lượng ảnh khuôn mặt", "Quality of the face picture"),
         Text("Ảnh đủ rõ để so sánh.", "The picture is good enough to compare."),
@@ -309,6 +316,26 @@ REASONS: Mapping[Reason, Text] = {
     ),
     Reason.SAMPLE_MISSING: Text("Chưa có ảnh hoặc mẫu để so sánh.", "There is no live sample to compare."),
     Reason.IMAGE_UNREADABLE: Text("Không mở được ảnh.", "The picture cannot be opened."),
+    Reason.SCORE_MISSING: Text("Kết quả không kèm điểm số.", "The result carries no score."),
+    Reason.TIME_OUT: Text(
+        "Cử động được yêu cầu không được thực hiện kịp thời.", "A movement that was asked for was not made in time."
+    ),
+    Reason.WRONG_ACTION: Text(
+        "Đã làm cử động khác với yêu cầu.", "Another movement was made than the one that was asked for."
+    ),
+    Reason.FACE_LOST: Text("Khuôn mặt ra khỏi khung hình.", "The face was out of the picture for too long."),
+    Reason.FACE_JUMPED: Text(
+        "Khuôn mặt nhảy vị trí giữa hai khung hình.", "The face jumped between two frames, as if it were exchanged."
+    ),
+    Reason.FROZEN: Text(
+        "Máy ảnh cho các khung hình giống hệt nhau.", "The camera gave the same frame again and again."
+    ),
+    Reason.FACE_CHANGED: Text(
+        "Người cử động không phải người nhìn thẳng.", "The person who moved is not the one who looked straight."
+    ),
+    Reason.END_OF_STREAM: Text(
+        "Luồng hình kết thúc trước khi đủ cử động.", "The stream ended before all movements were made."
+    ),
     Reason.LIST_TOO_OLD: Text(
         "Danh sách tin cậy đã quá cũ, cần cập nhật.", "The trust list is too old and must be updated."
     ),
@@ -359,6 +386,7 @@ SPECIFIC: Mapping[tuple[CheckId, Reason], Text] = {
     (CheckId.FACE_PAD, Reason.BELOW_THRESHOLD): Text(
         "Ảnh chụp có dấu hiệu giả mạo (ảnh in, màn hình).", "The live picture may show a print or a screen."
     ),
+    (CheckId.FACE_CHALLENGE, Reason.SAMPLE_MISSING): Text("Không có luồng hình.", "There was no stream of frames."),
     (CheckId.FINGER_MATCH, Reason.BELOW_THRESHOLD): Text(
         "Vân tay không khớp với mẫu đã lưu.", "The fingerprint does not match the stored one."
     ),

@@ -122,6 +122,7 @@ _BESIDE: Final = (
         (
             (CheckId.FACE_MATCH, "FaceMatch"),
             (CheckId.FACE_PAD, "FacePresentationAttackDetection"),
+            (CheckId.FACE_CHALLENGE, "FaceChallenge"),
             (CheckId.FACE_QUALITY, "FaceQuality"),
             (CheckId.FINGER_MATCH, "FingerMatch"),
             (CheckId.FINGER_QUALITY, "FingerQuality"),

@@ -13,6 +13,7 @@ from idverify.presentation._texts import CheckText, Text
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason
 
 __all__ = [
+    "CHALLENGE_AGAIN",
     "CheckGroup",
     "CheckRow",
     "CheckText",
@@ -25,6 +26,7 @@ __all__ = [
     "outcome",
     "phase",
     "printable",
+    "prompt",
     "rate_in_words",
     "reason",
     "status",
@@ -84,6 +86,17 @@ def advice(key: str) -> Text:
     if key in ADVICE:
         return Text(ADVICE[key]["vi"], ADVICE[key]["en"])
     return _texts.FINGER_ADVICE.get(key, Text(key, key))
+
+
+def prompt(key: str) -> Text:
+    """What a challenge asks of the person, in words; other text as it is."""
+    from idverify.biometric.face.challenge import PROMPTS
+
+    return Text(PROMPTS[key]["vi"], PROMPTS[key]["en"]) if key in PROMPTS else Text(key, key)
+
+
+CHALLENGE_AGAIN = Text("Xin làm lại một lần nữa", "Once more, please")
+"""Said before another challenge."""
 
 
 def phase(name: str) -> Text:

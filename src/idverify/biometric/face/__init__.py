@@ -12,6 +12,7 @@ from idverify.biometric.face.challenge import (
     ChallengeResult,
     ChallengeState,
     Observation,
+    Prompt,
     draw_actions,
     run_challenge,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "PadScore",
     "PassivePad",
     "PortraitCache",
+    "Prompt",
     "QualityComponent",
     "QualityMeasure",
     "QualityStatus",

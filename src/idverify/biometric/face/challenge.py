@@ -14,13 +14,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import urandom
 from types import MappingProxyType
+from typing import Final, Protocol
 
 from idverify.biometric.face.capture import CancelToken
 from idverify.biometric.face.detect import DetectedFace
-from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceView
+from idverify.biometric.face.matcher import FaceSample, FaceTemplate, FaceView
 from idverify.biometric.face.quality import CaptureKind, head_pose
 from idverify.biometric.frames import Frame
+from idverify.biometric.image import Image
+from idverify.biometric.score import Score
 from idverify.errors import BiometricError, ConfigurationError, OperationCancelled
+
+LIMITS: Final = (
+    "refuses still pictures, prints and screens that are moved or turned, and a change of person; "
+    "no masks, no video made while the challenge is posed, no frames fed in behind the camera; not tried on people"
+)
+"""What must be said wherever a passed challenge is shown."""
+
+MAX_FRAMES: Final = 10_000
+"""Most frames of one challenge: a stream whose clock stands still ends as well."""
 
 
 class Action(enum.StrEnum):
@@ -42,6 +54,26 @@ PROMPTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """Prompts in plain words, by key and language."""
+
+
+class Prompt(enum.StrEnum):
+    """What the person is asked to do now; the keys of :data:`PROMPTS`."""
+
+    LOOK_STRAIGHT = "look-straight"
+    TURN_LEFT = "turn-left"
+    TURN_RIGHT = "turn-right"
+    COME_CLOSER = "come-closer"
+    DONE = "done"
+
+    def text(self, language: str = "en") -> str:
+        """In plain words.
+
+        Raises:
+            ConfigurationError: no such language.
+        """
+        if language not in PROMPTS[self]:
+            raise ConfigurationError("prompts are spoken in 'en' and 'vi'")
+        return PROMPTS[self][language]
 
 
 class ChallengeState(enum.Enum):
@@ -83,7 +115,7 @@ class ChallengeOptions:
         jump: farthest that the face's centre may move between two frames, in widths of the face, and largest growth or
             shrinking as a factor less one.
         frozen: consecutive identical frames that tell a still picture fed in as a stream.
-        fmr: false match rate up to which the turned face must match the straight one.
+        fmr: false match rate up to which the face that did each action must match the straight one.
     """
 
     actions: int = 2
@@ -95,7 +127,7 @@ class ChallengeOptions:
     gap: float = 0.5
     jump: float = 0.5
     frozen: int = 5
-    fmr: float = 1e-2
+    fmr: float = 1e-3
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError where a value is out of its range."""
@@ -173,11 +205,11 @@ class ActiveChallenge:
         self._sum = 0.0
 
     @property
-    def prompt(self) -> str:
-        """Key of :data:`PROMPTS` for what is awaited now."""
+    def prompt(self) -> Prompt:
+        """What is awaited now."""
         if self.state is ChallengeState.PASSED:
-            return "done"
-        return "look-straight" if self._straight else self.actions[self._done].value
+            return Prompt.DONE
+        return Prompt.LOOK_STRAIGHT if self._straight else Prompt(self.actions[self._done].value)
 
     @property
     def done(self) -> int:
@@ -213,8 +245,8 @@ class ActiveChallenge:
         self._same = self._same + 1 if self._seen is not None and self._seen.digest == seen.digest else 0
         if self._same >= options.frozen - 1:
             return ChallengeReason.FROZEN
-        if seen.at - self._since > options.seconds or (self._seen is not None and seen.at < self._seen.at):
-            return ChallengeReason.TIME_OUT
+        if not seen.at - self._since <= options.seconds or (self._seen is not None and seen.at < self._seen.at):
+            return ChallengeReason.TIME_OUT  # also where the clock gives no number
         if seen.rivals:
             return ChallengeReason.SEVERAL_FACES
         if self._last is None or self._last.face is None:
@@ -279,6 +311,26 @@ def _jumped(before: DetectedFace, after: DetectedFace, limit: float) -> bool:
     return float((across**2 + down**2) ** 0.5) > limit * width or max(a[2], b[2]) > (1 + limit) * width
 
 
+class Examiner(Protocol):
+    """What a challenge needs of a :class:`~idverify.biometric.face.matcher.FaceMatcher`."""
+
+    def inspect(self, image: Image, *, kind: CaptureKind) -> FaceView:
+        """Finds and measures the main face; raises BiometricError where there is none."""
+        ...
+
+    def embed(self, views: Sequence[FaceView]) -> tuple[FaceSample, ...]:
+        """A sample for each."""
+        ...
+
+    def compare(self, probe: FaceTemplate, reference: FaceTemplate) -> Score:
+        """The similarity of two templates."""
+        ...
+
+    def threshold(self, fmr: float) -> float:
+        """The score from which strangers pass at most at rate ``fmr``."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChallengeResult:
     """How a challenge came out.
@@ -290,6 +342,7 @@ class ChallengeResult:
         done: how many were done.
         frames: frames that were looked at.
         sample: the best straight frame, embedded: match this one with the portrait. None where there was none.
+        frame: that frame, for a look at its surroundings; None where there was none.
     """
 
     passed: bool
@@ -298,28 +351,46 @@ class ChallengeResult:
     done: int
     frames: int
     sample: FaceSample | None
+    frame: Frame | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is kept of the stream: the best straight frame, and for each action its last view. Nothing grows."""
+
+    straight: tuple[Frame, FaceView] | None = None
+    acted: dict[int, FaceView] = field(default_factory=dict)
+
+    def take(self, frame: Frame, view: FaceView, challenge: ActiveChallenge, awaiting: Prompt, done: int) -> None:
+        if awaiting is not Prompt.LOOK_STRAIGHT:
+            if challenge.done > done:
+                self.acted[done] = view
+        elif abs(head_pose(view.face.landmarks)[0]) <= challenge.options.neutral and (
+            self.straight is None or view.quality.scalar > self.straight[1].quality.scalar
+        ):
+            self.straight = frame, view
 
 
 def run_challenge(
     source: Iterable[Frame],
-    matcher: FaceMatcher,
+    matcher: Examiner,
     *,
     options: ChallengeOptions | None = None,
     rng: Callable[[int], bytes] = urandom,
-    on_prompt: Callable[[str], None] | None = None,
+    on_prompt: Callable[[Prompt], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> ChallengeResult:
     """Poses a challenge over a stream.
 
-    After the actions the face at its farthest turn is compared with the best straight one: the person who moved is the
-    one whose template is given.
+    After the actions the face that did each of them is compared with the best straight one: the person who moved is
+    the one whose template is given. One frame is kept, and one face an action.
 
     Args:
         source: frames, see :mod:`idverify.biometric.frames`.
         matcher: finds, measures and embeds.
         options: how strict.
         rng: source of the actions.
-        on_prompt: called with a key of :data:`PROMPTS` whenever it changes, first of all with the first.
+        on_prompt: called with the prompt whenever it changes, first of all with the first.
         cancel: polled before each frame.
 
     Raises:
@@ -329,28 +400,27 @@ def run_challenge(
         ModelError: a model is missing, altered or failed.
     """
     options = options if options is not None else ChallengeOptions()
-    challenge = ActiveChallenge(draw_actions(options.actions, rng), options)
-    straight: FaceView | None = None
-    turned: FaceView | None = None
-    frames, prompt = 0, ""
+    challenge, kept = ActiveChallenge(draw_actions(options.actions, rng), options), _Kept()
+    frames, told = 0, None
     for frame in source:
         if cancel is not None and cancel.is_set():
             raise OperationCancelled("the challenge was cancelled")
-        if on_prompt is not None and challenge.prompt != prompt:
-            on_prompt(challenge.prompt)
-        prompt, frames = challenge.prompt, frames + 1
+        awaiting, done, frames = challenge.prompt, challenge.done, frames + 1
+        if on_prompt is not None and awaiting is not told:
+            on_prompt(awaiting)
+        told = awaiting
         view = _inspect(matcher, frame)
-        awaiting = challenge.prompt
         challenge.feed(_observe(frame, view))
-        if view is not None:
-            straight = _better(straight, view, options) if awaiting == "look-straight" else straight
-            turned = _farther(turned, view)
+        if view is not None and challenge.state is not ChallengeState.FAILED:
+            kept.take(frame, view, challenge, awaiting, done)
+        if challenge.state is ChallengeState.RUNNING and frames >= MAX_FRAMES:
+            challenge.fail(ChallengeReason.TIME_OUT)
         if challenge.state is not ChallengeState.RUNNING:
             break
     else:
         challenge.fail(ChallengeReason.END_OF_STREAM)
-    sample = matcher.embed([straight])[0] if straight is not None else None
-    if challenge.state is ChallengeState.PASSED and not _same_person(matcher, sample, turned, options):
+    sample = matcher.embed([kept.straight[1]])[0] if kept.straight is not None else None
+    if challenge.state is ChallengeState.PASSED and not _one_person(matcher, sample, kept.acted, options):
         challenge.fail(ChallengeReason.FACE_CHANGED)
     if on_prompt is not None and challenge.state is ChallengeState.PASSED:
         on_prompt(challenge.prompt)
@@ -361,10 +431,11 @@ def run_challenge(
         done=challenge.done,
         frames=frames,
         sample=sample,
+        frame=kept.straight[0] if kept.straight is not None else None,
     )
 
 
-def _inspect(matcher: FaceMatcher, frame: Frame) -> FaceView | None:
+def _inspect(matcher: Examiner, frame: Frame) -> FaceView | None:
     try:
         return matcher.inspect(frame.image, kind=CaptureKind.LIVE)
     except BiometricError:
@@ -378,23 +449,11 @@ def _observe(frame: Frame, view: FaceView | None) -> Observation:
     return Observation(at=frame.at, face=view.face, rivals=len(view.rivals), digest=digest)
 
 
-def _better(best: FaceView | None, view: FaceView, options: ChallengeOptions) -> FaceView | None:
-    if abs(head_pose(view.face.landmarks)[0]) > options.neutral:
-        return best
-    return view if best is None or view.quality.scalar > best.quality.scalar else best
-
-
-def _farther(farthest: FaceView | None, view: FaceView) -> FaceView:
-    if farthest is None:
-        return view
-    first, second = (abs(head_pose(v.face.landmarks)[0]) for v in (farthest, view))
-    return view if second > first else farthest
-
-
-def _same_person(
-    matcher: FaceMatcher, sample: FaceSample | None, turned: FaceView | None, options: ChallengeOptions
+def _one_person(
+    matcher: Examiner, sample: FaceSample | None, acted: Mapping[int, FaceView], options: ChallengeOptions
 ) -> bool:
-    if sample is None or turned is None:
+    if sample is None or not acted:
         return False
-    other = matcher.embed([turned])[0]
-    return matcher.compare(sample.template, other.template).value >= matcher.threshold(options.fmr)
+    limit = matcher.threshold(options.fmr)
+    others = matcher.embed(list(acted.values()))
+    return all(matcher.compare(sample.template, other.template).value >= limit for other in others)

@@ -6,7 +6,7 @@ whole photograph is turned like a print in the hand. It is a caricature of eithe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ class SyntheticCamera:
         self,
         photograph: Image,
         face: DetectedFace,
-        script: Sequence[Placing],
+        script: Iterable[Placing],
         *,
         size: tuple[int, int] = (640, 480),
         fps: float = 10.0,
@@ -59,13 +59,13 @@ class SyntheticCamera:
         Args:
             photograph: of one person, looking straight.
             face: where the face is.
-            script: one placing a frame.
+            script: one placing a frame; a :class:`SyntheticPerson` never ends.
             size: width and height of the frames.
             fps: frames in a second.
             flat: a print of the photograph in the hand, not a person.
             seed: of the noise.
         """
-        self._photograph, self._face, self._script = photograph, face, tuple(script)
+        self._photograph, self._face, self._script = photograph, face, script
         self._size, self._step, self._flat, self._seed = size, 1 / fps, flat, seed
 
     def __enter__(self) -> SyntheticCamera:
@@ -102,6 +102,33 @@ class SyntheticCamera:
             cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(110, 112, 115),
         )  # fmt: skip
         return np.asarray(found, np.uint8)
+
+
+class SyntheticPerson:
+    """A script that does what is asked, at a person's pace: give :meth:`hear` the prompts of a challenge.
+
+    Args:
+        turn: degrees of a turn of the head.
+        near: size when asked to come closer.
+        step: degrees that the head turns from one frame to the next.
+        noise: of the sensor, see :class:`Placing`.
+    """
+
+    def __init__(self, *, turn: float = 45.0, near: float = 1.5, step: float = 15.0, noise: float = 2.0) -> None:
+        self._goals = {"turn-left": (turn, 1.0), "turn-right": (-turn, 1.0), "come-closer": (0.0, near)}
+        self._step, self._noise, self._goal = step, noise, (0.0, 1.0)
+
+    def hear(self, prompt: str) -> None:
+        """What is asked now: a key of :data:`~idverify.biometric.face.challenge.PROMPTS`."""
+        self._goal = self._goals.get(prompt, (0.0, 1.0))
+
+    def __iter__(self) -> Iterator[Placing]:
+        """Placings without end."""
+        yaw, scale = 0.0, 1.0
+        while True:
+            yield Placing(yaw=yaw, scale=scale, noise=self._noise)
+            yaw += min(max(self._goal[0] - yaw, -self._step), self._step)
+            scale += min(max(self._goal[1] - scale, -0.1), 0.1)
 
 
 Coordinates = NDArray[np.float64]
