@@ -49,7 +49,7 @@ PICTURES = Path(idverify.emulator.__file__).parent / "pictures"
 RUN = ("python", "console", "bash", "toml")
 SHOWN = ("json", "text")
 """Languages of blocks that are looked at, not followed."""
-NOT_RUN = 10
+NOT_RUN = 11
 """Blocks that carry a reason why they are not run. A new one is a decision: change this number with it."""
 
 _MARKER = r"(?:<!-- (?P<marker>not run|file): (?P<note>[^\n]+?) -->\n)?"

@@ -90,6 +90,7 @@ def test_version(run: Run) -> None:
         ["check", ".", "--policy", "nowhere.toml"],
         ["verify", "--can", "123456", "--trust", ".", "--policy", "lenient"],
         ["verify", "--can", "123456", "--trust", ".", "--finger", "11=a.png"],
+        ["verify", "--can", "123456", "--trust", ".", "--face", "a.jpg", "--challenge", "0"],
         ["demo", "--policy", "lenient"],
         ["policy", "show", "lenient"],
         ["policy", "dry-run", "lenient", "."],
@@ -496,3 +497,34 @@ def test_the_module_runs_too() -> None:
         [sys.executable, "-m", "idverify.cli", "--version"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, f"idverify {_version.__version__}\n")
+
+
+# ---- a person before the camera
+
+
+def test_verify_asks_a_person_to_move_and_takes_no_recording_that_does_not(
+    run: Run, card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    from idverify import MemoryTransport
+    from idverify.biometric.codecs import decode_image
+    from idverify.chip.transport import pcsc
+
+    (tmp_path / "csca.cer").write_bytes(card.trust_anchors[0])
+    still = cv2.cvtColor(decode_image((pictures() / "live.jpg").read_bytes()), cv2.COLOR_RGB2BGR)
+    video = cv2.VideoWriter(str(tmp_path / "still.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, still.shape[1::-1])
+    for shift in range(8):
+        video.write(cv2.convertScaleAbs(still, beta=shift))
+    video.release()
+    monkeypatch.setattr(pcsc, "open_reader", lambda *_, **__: MemoryTransport(card.fresh()))
+    given = ("verify", "--can", card.can, "--trust", tmp_path / "csca.cer", "--at", "2026-06-01", "--json")
+    code, out, err = run(*given, "--challenge", tmp_path / "still.avi")
+    answer = json.loads(out)
+    assert (code, answer["decision"]["outcome"]) == (4, "review")
+    (check,) = [c for c in answer["checks"] if c["check"] == "face.challenge"]
+    assert (check["status"], check["reason"], check["evidence"]["tries"]) == ("failed", "end-of-stream", "1")
+    assert "Hãy nhìn thẳng vào máy ảnh · Look straight into the camera" in err
+    assert any(words in err for words in ("Turn your head to your left", "to your right", "Come closer"))
+    code, out, err = run(*given, "--challenge", tmp_path / "nowhere.avi")
+    assert (code, json.loads(out)["error"]["type"]) == (1, "ConfigurationError")
