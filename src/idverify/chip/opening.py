@@ -78,6 +78,8 @@ class Opener:
         timed: measures a phase.
         chat: the terminal's authorisation template (tag 7F4C), which PACE announces to chips with terminal
             authentication version 2; None for none.
+        restart: power-cycles the card where EF.CardAccess cannot be read although the card has one: an earlier session
+            has left the application selected, and Viet Nam's citizen card refuses SELECT MF. None: the card is fresh.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class Opener:
         tell: Callable[[Phase], None],
         timed: Callable[[Phase], AbstractContextManager[None]],
         chat: bytes | None = None,
+        restart: Callable[[], None] | None = None,
     ) -> None:
         self._chat = chat
+        self._restart = restart
         self._stack = stack
         self._passwords = passwords
         self._options = options
@@ -112,6 +116,10 @@ class Opener:
             self._tell(Phase.CONNECTING)
             plain = self._stack.plain()
             raw = read_card_access(self._reader(plain), plain)
+            if raw is None and self._restart is not None:
+                self._restart()
+                plain = self._stack.plain()
+                raw = read_card_access(self._reader(plain), plain)
             infos = self._parse(raw)
             self._learn_limits(plain)
         with self._timed(Phase.ACCESS_CONTROL):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakSet
 
 from idverify._logging import get_logger
 from idverify.chip.access._commands import COUNTED
@@ -16,6 +17,7 @@ from idverify.chip.iso7816.limits import CardLimits
 from idverify.chip.metering import Meter
 from idverify.chip.opening import Opened, Opener
 from idverify.chip.reading import Phase, Progress, ReadOptions
+from idverify.chip.transport.base import Transport
 from idverify.errors import (
     AccessDeniedError,
     CardInUseError,
@@ -35,8 +37,18 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 _T = TypeVar("_T")
 
+_WITH_CARD_ACCESS: Final[WeakSet[Transport]] = WeakSet()
+"""Transports whose card has shown an EF.CardAccess to an earlier session."""
 _MAX_LENGTH_REOPENINGS: Final = 5
 _PAUSE_SECONDS: Final = 0.1
+
+
+def _met(transport: Transport) -> bool:
+    """Whether an earlier session over it has read EF.CardAccess."""
+    try:
+        return transport in _WITH_CARD_ACCESS
+    except TypeError:
+        return False
 
 
 class OpenCard:
@@ -215,6 +227,7 @@ class OpenCard:
             tell=lambda phase: self._meter.tell(Progress(phase)),
             timed=self._meter.timed,
             chat=self._terminal.chat if self._terminal is not None else None,
+            restart=self._reconnect if self.opened is None and _met(self.link.transport) else None,
         )
         opened = opener.open()
         before = self.opened
@@ -224,6 +237,9 @@ class OpenCard:
             raise ProtocolError("another card was presented meanwhile; start again")
         elif opened.access != before.access:
             raise AccessDeniedError(f"the card opened by {before.access} first and only by {opened.access} now")
+        if opened.card_access is not None:
+            with contextlib.suppress(TypeError):  # a transport of the application that cannot be remembered
+                _WITH_CARD_ACCESS.add(self.link.transport)
         self._stack, self._channel, self._opened_now = stack, opened.channel, opened
         if opened.pace is not None and opened.pace.cam is not None:
             self.terminal_key = opened.pace.terminal_key_compressed  # CAM is chip authentication already

@@ -175,6 +175,39 @@ def test_select_mf_may_be_refused(citizen: Card, sw: int) -> None:
         assert session.access == "pace"
 
 
+class Counting(MemoryTransport):
+    """Says how often the card was power-cycled."""
+
+    cycles = 0
+
+    def reconnect(self) -> None:
+        self.cycles += 1
+        super().reconnect()
+
+
+@pytest.mark.parametrize("select_mf", [0x9000, 0x6D00], ids=["select-mf", "no-select-mf"])
+def test_a_second_session_over_one_transport_opens_by_pace_too(citizen: Card, select_mf: int) -> None:
+    """The first one leaves the application selected, and a citizen card cannot be led back out of it."""
+    card = Card(replace(citizen.image, select_mf=select_mf))
+    transport = Counting(card)
+    for number, password in enumerate((AccessPassword.can(card.can or ""), AccessPassword.from_mrz_text(card.mrz))):
+        with DocumentSession(transport, memory=LimitMemory(), **QUICK) as session:
+            (check,) = session.open(password)
+            assert (session.access, check.status) == ("pace", CheckStatus.SUCCESSFUL)
+            assert session.read(FileId.DG1) == card.files[FileId.DG1]
+            assert session.stats.recoveries == 0
+        assert transport.cycles == number * (select_mf != 0x9000)
+
+
+def test_a_chip_without_card_access_is_not_power_cycled() -> None:
+    card = personalise("passport-bac", seed="two sessions")
+    transport = Counting(card)
+    for _ in range(2):
+        with DocumentSession(transport, memory=LimitMemory(), **QUICK) as session:
+            session.open(AccessPassword.from_mrz_text(card.mrz))
+    assert transport.cycles == 0
+
+
 def test_master_files_are_read_before_the_application(citizen: Card) -> None:
     options = ReadOptions(master_files=(FileId.DIR, FileId.CARD_SECURITY))
     with session_of(citizen.fresh(), options=options) as session:
