@@ -244,7 +244,7 @@ def read_entries(path: Path) -> Iterator[Entry]:
                     return
                 yield Entry.parse(line)
     except OSError as error:
-        raise AuditError(f"cannot read the audit log: {error.strerror}") from error
+        raise AuditError(f"cannot read the audit log {path.name}: {error.strerror}") from error
 
 
 def verify_log(
@@ -279,7 +279,7 @@ def verify_log(
     except AuditError as error:
         if not path.is_file():
             raise
-        problems.append(f"after entry {count - 1}: {error}")
+        problems.append(f"after entry {count - 1}: {error}" if count else f"at the beginning: {error}")
     problems.extend(f"the log ends before the anchored entry {number}" for number in sorted(wanted) if number >= count)
     return AuditVerdict(entries=count, erased=erased, problems=tuple(problems), head=previous)
 
@@ -402,14 +402,14 @@ class AuditLog:
         try:
             lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise AuditError(f"cannot open the audit log: {error.strerror}") from error
+            raise AuditError(f"cannot open the audit log {self._path.name}: {error.strerror}") from error
         try:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             except OSError as error:
-                raise AuditError(f"cannot open the audit log: {error.strerror}") from error
+                raise AuditError(f"cannot open the audit log {self._path.name}: {error.strerror}") from error
             try:
                 yield file
             finally:

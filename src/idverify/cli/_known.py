@@ -51,7 +51,7 @@ def describe(data: bytes) -> Description:
         except (MalformedDataError, UnsupportedAlgorithmError) as error:
             first = first or error
         else:
-            more = (str(first),) if first is not None and reading is _tree else ()
+            more = (str(first),) if first is not None and reading in (_tree, _unread_sod) else ()
             return dataclasses.replace(found, problems=(*found.problems, *more))
     raise MalformedDataError(str(first))
 
@@ -74,7 +74,7 @@ def _readings(data: bytes) -> tuple[Reading, ...]:
     if data[:1] == b"\x30":
         return (_certificate, _master_list, _deviation_list, _cms, _crl, _tree)
     if data[:1] == b"\x77":
-        return (_sod, _tree)
+        return (_sod, _unread_sod, _tree)
     if data[:2] == b"\x7f\x21":
         return (_cv_certificate, _file, _tree)
     if data[:1] and (0x60 <= data[0] <= 0x7F or data[0] == 0x31):
@@ -152,6 +152,22 @@ def _sod(data: bytes) -> Description:
     }
     trailing = (f"{sod.trailing} bytes after the end",) if sod.trailing else ()
     return Description("EF.SOD, document security object", fields, (*trailing, *(d.value for d in signed.deviations)))
+
+
+def _unread_sod(data: bytes) -> Description:
+    """An EF.SOD that does not read as one: what lies around the place where it breaks."""
+    from idverify.chip.lds.sod import EfSod
+    from idverify.chip.pki.cms import SignedData
+
+    signed = SignedData.parse(EfSod.parse(data).cms, what="EF.SOD")
+    fields: Fields = {
+        "content": _known(signed.content_type),
+        "signers": [_signer(signer) for signer in signed.signers],
+        "certificates": [certificate.label for certificate in signed.certificates],
+    }
+    tree = _tree(data)
+    problems = (*tree.problems, *(d.value for d in signed.deviations))
+    return Description(tree.kind, fields | tree.fields, problems)
 
 
 def _signer(signer: Any) -> str:
@@ -276,8 +292,9 @@ def _picture(data: bytes) -> Description:
 
 
 def _tree(data: bytes) -> Description:
-    """The data objects of a file without a reading of its own, as a tree of tags and lengths."""
+    """The data objects of a file that nothing else reads, as a tree of tags and lengths."""
     from idverify._tlv import Tlv, read_tlv
+    from idverify.chip.lds.files import FileId
 
     what, lines = "data objects", list[str]()
 
@@ -286,13 +303,20 @@ def _tree(data: bytes) -> Description:
             return
         lines.append(f"{'  ' * depth}{node.tag:02X}  {len(node.value)} bytes")
         if node.constructed and depth < _DEEPEST:
-            for child in node.children(what=what):
+            try:
+                children = list(node.children(what=what))
+            except MalformedDataError as error:
+                lines.append(f"{'  ' * (depth + 1)}({error})")
+                return
+            for child in children:
                 walk(child, depth + 1)
 
     outer = read_tlv(data, what=what)
     walk(outer, 0)
     problems = (f"{len(data) - len(outer.raw)} bytes after the end",) if len(outer.raw) < len(data) else ()
-    return Description("data objects without a reading of their own", {"tags and lengths": lines}, problems)
+    label = next((f.label for f in FileId if f.tag == outer.tag and f.in_application), None)
+    kind = f"looks like {label}, but does not read as one" if label else "data objects without a reading of their own"
+    return Description(kind, {"tags and lengths": lines}, problems)
 
 
 def digest(data: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from idverify.cli import _ui
+from idverify.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from idverify._secret import Secret
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
 
 def private_directory(path: Path) -> Path:
-    """The directory, made with access for its owner alone where it is not there yet."""
+    """The directory, made with access for its owner alone where it is not there yet.
+
+    Raises:
+        ConfigurationError: a file is in its place.
+    """
+    if path.exists() and not path.is_dir():
+        raise ConfigurationError(f"{path.name} is a file; --out names a directory")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 

@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from idverify.chip.pki.trust_store import TrustEntry, TrustStore
 
 _SHOWN = 20
-_WHY = {
-    "list-signer-not-trusted": " (it leads to no --root and to nothing in the store; --allow-unverified takes it)",
-    "list-signature-invalid": " (the list was altered, or its signature cannot be checked)",
-    "list-not-verified": " (taken all the same, as asked)",
-    "issuer-not-in-store": " (usable; who issued it is not known here)",
-    "unknown-format": " (no certificate, list, directory or store)",
-}
 
 
 def register(app: typer.Typer) -> None:
@@ -93,8 +86,8 @@ def import_(
         for name in result.self_vouched:
             _ui.say(f"  {name} is vouched for only by itself; --root CERT holds it against a root", style="yellow")
         for problem in result.problems[:_SHOWN]:
-            why = _WHY.get(problem.reason.value, "")
-            _ui.say(f"  ! {problem.subject}: {problem.reason.value}{why}", style="yellow")
+            hint = "; --allow-unverified takes it" if problem.reason.value == "list-signer-not-trusted" else ""
+            _ui.say(f"  ! {problem}{hint}", style="yellow")
         if len(result.problems) > _SHOWN:
             _ui.say(f"  … and {len(result.problems) - _SHOWN} more (--json shows all)", style="yellow")
     _ui.leave(_ui.Exit.FAILURE if result.refused else _ui.Exit.OK)

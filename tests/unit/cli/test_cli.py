@@ -401,6 +401,28 @@ def test_inspect_knows_the_files_of_a_card(run: Run, folder: Path, name: str, ki
     assert answer["problems"] == []
 
 
+def test_inspect_says_of_an_altered_security_object_what_it_is_and_where_it_breaks(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    sod = (folder / "EF_SOD.bin").read_bytes()
+    at = sod.index(b"\x02\x01", sod.index(bytes.fromhex("0606678108010101"))) + 2  # the version, behind the type
+    kind = bytes.fromhex("06092a864886f70d0107")
+    broken = {
+        "LDS security object: expected version 0 or 1": sod[:at] + b"\x05" + sod[at + 1 :],
+        "the content type is not id-signedData": sod.replace(kind + b"\x02", kind + b"\x03", 1),
+    }
+    for words, data in broken.items():
+        assert data != sod
+        (tmp_path / "sod").write_bytes(data)
+        code, out, _ = run("inspect", tmp_path / "sod")
+        assert code == 0
+        assert out.startswith("looks like EF.SOD, but does not read as one")
+        assert words in out.splitlines()[-1]
+        assert ("issued by" in out) == ("version" in words), "what reads is shown"
+    (tmp_path / "sod").write_bytes(sod[:-40])
+    assert "EF.SOD" in technical(run("inspect", tmp_path / "sod"))
+
+
 def test_inspect_goes_by_content_and_reads_pem(run: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "unnamed").write_bytes((folder / "DG1.bin").read_bytes())
     assert run("inspect", tmp_path / "unnamed")[1].startswith("DG1")
@@ -528,3 +550,33 @@ def test_verify_asks_a_person_to_move_and_takes_no_recording_that_does_not(
     assert any(words in err for words in ("Turn your head to your left", "to your right", "Come closer"))
     code, out, err = run(*given, "--challenge", tmp_path / "nowhere.avi")
     assert (code, json.loads(out)["error"]["type"]) == (1, "ConfigurationError")
+
+
+# ---- what a newcomer types --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", ["empty folder", "other file"])
+def test_what_can_be_no_anchor_makes_no_store(run: Run, tmp_path: Path, wrong: str) -> None:
+    given = tmp_path / "given"
+    if wrong == "other file":
+        given.write_bytes(b"%PDF-1.7")
+    else:
+        given.mkdir()
+    code, out, _ = run("trust", "import", given, "--store", tmp_path / "store")
+    assert (code, "no store was made" in out) == (1, True)
+    assert "given: unknown-format (neither a certificate, a list nor a trust store)" in out
+
+
+def test_a_file_where_a_folder_belongs(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    line = technical(run("check", folder, "--trust", tmp_path / "csca.cer", "--out", tmp_path / "taken"))
+    assert line == "idverify: taken is a file; --out names a directory"
+
+
+def test_an_audit_log_that_is_none(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello\n")
+    code, out, _ = run("audit", "verify", tmp_path / "notes.txt")
+    assert code == 3
+    assert "at the beginning: a line of the audit log is no entry" in out
+    line = technical(run("check", folder, "--trust", tmp_path / "csca.cer", "--audit", tmp_path / "no" / "such.log"))
+    assert "cannot open the audit log such.log" in line

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import enum
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from idverify.chip.pki import ldif
 from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.cms import SignedData, Verdict
 from idverify.chip.pki.crl import RevocationList
 from idverify.chip.pki.deviations import DeviationList
+from idverify.chip.pki.import_result import MAX_FILE_BYTES, MAX_FILES, ImportResult, Problem, ProblemReason
 from idverify.chip.pki.master_list import MasterList
 from idverify.chip.pki.path import Purpose, build_path, may_issue
 from idverify.chip.pki.trust_store import (
@@ -36,99 +36,10 @@ from idverify.chip.pki.trust_store import (
 from idverify.errors import IdVerifyError, MalformedDataError, TrustStoreError, UnsupportedAlgorithmError
 from idverify.oids import Bsi, Icao
 
-MAX_FILE_BYTES: Final = 256 * 1024 * 1024
-MAX_FILES: Final = 100_000
+__all__ = ["MAX_FILES", "MAX_FILE_BYTES", "ImportResult", "Importer", "Problem", "ProblemReason", "update"]
 
 _PEM: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s*([A-Za-z0-9+/=\s]*?)-----END \1-----")
 _SIGNED_DATA: Final = bytes.fromhex("06092a864886f70d010702")
-
-
-class ProblemReason(enum.StrEnum):
-    """Why an entry was left out, or what is odd about one that was taken."""
-
-    MALFORMED = "malformed"
-    ALGORITHM_UNSUPPORTED = "algorithm-unsupported"
-    NOT_A_CA = "not-a-ca"
-    ISSUER_NOT_IN_STORE = "issuer-not-in-store"
-    SIGNATURE_INVALID = "signature-invalid"
-    LIST_SIGNATURE_INVALID = "list-signature-invalid"
-    LIST_SIGNER_NOT_TRUSTED = "list-signer-not-trusted"
-    LIST_NOT_VERIFIED = "list-not-verified"
-    UNKNOWN_FORMAT = "unknown-format"
-    UNREADABLE = "unreadable"
-    TOO_LARGE = "too-large"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that the operator should know.
-
-    Attributes:
-        subject: the certificate's subject, or the file and position.
-        reason: what it is.
-    """
-
-    subject: str
-    reason: ProblemReason
-
-    def to_dict(self) -> dict[str, str]:
-        """The JSON object."""
-        return {"subject": self.subject, "reason": self.reason.value}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportResult:
-    """What an import found.
-
-    Attributes:
-        parsed: certificates that could be read.
-        usable: of these, the ones whose key and signature algorithm are supported.
-        verified: of these, the ones whose signature verifies under their own key or another certificate of the store.
-        rejected: entries that were not taken.
-        added: entries that the store did not have yet.
-        country_codes: countries of the certificates.
-        lists: master lists and deviation lists that were taken.
-        crls: revocation lists that were taken.
-        self_vouched: lists whose signer only the list itself vouches for: compare the signer's certificate with what
-            the list's publisher says, or name its root.
-        stored: False where nothing could be used and so no store was made.
-        problems: what was odd, entry by entry.
-        refused: whether something that was named in the call could not be used at all.
-    """
-
-    parsed: int
-    usable: int
-    verified: int
-    rejected: int
-    added: int
-    country_codes: tuple[str, ...]
-    lists: int
-    crls: int
-    problems: tuple[Problem, ...]
-    refused: bool
-    self_vouched: tuple[str, ...] = ()
-    stored: bool = True
-
-    @property
-    def countries(self) -> int:
-        """Number of countries."""
-        return len(self.country_codes)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``idverify trust import``."""
-        return {
-            "parsed": self.parsed,
-            "usable": self.usable,
-            "verified": self.verified,
-            "rejected": self.rejected,
-            "countries": self.countries,
-            "problems": [p.to_dict() for p in self.problems],
-            "added": self.added,
-            "country_codes": list(self.country_codes),
-            "lists": self.lists,
-            "crls": self.crls,
-            "self_vouched": list(self.self_vouched),
-        }
 
 
 @dataclass
@@ -542,7 +453,7 @@ def update(
             importer.builder.write(target)
         elif base is None:
             if not report_refusal:
-                why = f" ({result.problems[0].subject}: {result.problems[0].reason})" if result.problems else ""
+                why = f" ({result.problems[0]})" if result.problems else ""
                 raise TrustStoreError(f"nothing that could be imported{why}; the store was not made")
             return replace(result, stored=False, refused=True)
     return result

@@ -219,12 +219,9 @@ class TrustStore:
         if result.refused:
             empty = {p.name for p in wanted if p.is_dir()}
             first = next((p for p in result.problems if p.subject in empty), result.problems[0])
-            words = {
-                "unknown-format": "the directory holds no certificate, list or trust store"
-                if first.subject in empty
-                else "unknown-format (neither a certificate, a list nor a trust store)"
-            }
-            raise TrustStoreError(f"{first.subject}: {words.get(first.reason, first.reason)}")
+            nothing = first.subject in empty and first.reason == "unknown-format"
+            words = f"{first.subject}: the directory holds no certificate, list or trust store"
+            raise TrustStoreError(words if nothing else str(first))
         return cls(importer.builder.build()._file, importer.builder._known)
 
     @classmethod
