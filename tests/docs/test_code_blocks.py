@@ -114,7 +114,8 @@ class World:
             self.makers[f"{name}.jpg"] = lambda path, picture=picture: shutil.copy(PICTURES / f"{picture}.jpg", path)
 
     def provide(self, words: str) -> None:
-        """Make what ``words`` name and is not there."""
+        """Make what ``words`` name and is not there; not what a command makes itself."""
+        words = re.sub(r"--out anchors\.jsonl\b", "", words)
         for name, make in self.makers.items():
             path = self.folder / name
             if re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w-]|\.\w)", words) and not path.exists():
