@@ -11,9 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from idverify.cli import main
+from idverify.chip.lds.dg3 import DG3
+from idverify.chip.lds.files import FileId
+from idverify.chip.lds.images import ImageFormat
+from idverify.cli import _demo_card, emulate, main
 from idverify.emulator import TestCvPki, pkcs8
 from idverify.emulator.pcsc_stack import VirtualReaderStack
 
@@ -90,6 +95,11 @@ def test_the_whole_flow(run: Run, served: Served, tmp_path: Path) -> None:
     assert (
         verify(*served.terminal, "--finger", f"7={served.print('7-1')}", "--finger", f"7={served.print('7-2')}")[0] == 0
     )
+    fine = tmp_path / "fine.png"
+    picture = cv2.imread(str(served.print("2-1")))
+    assert picture is not None
+    assert cv2.imwrite(str(fine), cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC))
+    assert verify(*served.terminal, "--finger", f"2={fine}", "--finger-dpi", 1000) == (0, [])
     no_match = (3, ["finger.match: below-threshold"])
     assert verify(*served.terminal, "--finger", served.print("stranger")) == no_match
     assert verify(*served.terminal, "--finger", f"7={served.print('2-1')}") == no_match
@@ -113,3 +123,17 @@ def test_fingers_are_read_from_every_kind_of_card_that_guards_them(run: Run, ser
     assert json.loads(out)["files"]["DG3"]["bytes"] > 1000
     code, out, err = run("read", *served.opened, "--out", served.folder / "none", "--files", "dg3", "--json")
     assert json.loads(out)["unreadable"] == {"DG3": "access-refused"}
+
+
+def test_prints_of_ones_own_are_stored_as_they_are_or_as_png(tmp_path: Path) -> None:
+    picture = _demo_card.live_finger()[2]
+    for name in ("2.png", "7.bmp"):
+        assert cv2.imwrite(str(tmp_path / name), picture)
+    stored = emulate._own_fingers([f"2={tmp_path / '2.png'}", f"7={tmp_path / '7.bmp'}"])
+    assert stored[2] == (tmp_path / "2.png").read_bytes()
+    card = _demo_card.demo_card(None, profile="passport-eac", fingers=stored)
+    images = DG3.parse(card.files[FileId.DG3]).images
+    assert [(i.position, i.image_format, i.width, i.height) for i in images] == [
+        (2, ImageFormat.PNG, 388, 374), (7, ImageFormat.PNG, 388, 374)
+    ]  # fmt: skip
+    assert (cv2.imdecode(np.frombuffer(images[1].image, np.uint8), cv2.IMREAD_GRAYSCALE) == picture).all()

@@ -107,6 +107,19 @@ def stored_fingers() -> dict[int, bytes]:
     }
 
 
+def storable_finger(picture: bytes) -> bytes:
+    """A print as DG3 takes it: WSQ, PNG, JPEG and JPEG 2000 as they are, other pictures as PNG.
+
+    Raises:
+        ImageError: no picture.
+    """
+    from idverify.biometric.codecs import CHIP_FORMATS, ImageFormat, decode_image, encode_png, probe_image
+
+    if probe_image(picture).format in CHIP_FORMATS | {ImageFormat.WSQ}:
+        return picture
+    return encode_png(decode_image(picture))
+
+
 def live_finger() -> dict[int, Any]:
     """Another impression of the right index finger."""
     return {2: _finger(_FINGERS[2]).impression(1)}

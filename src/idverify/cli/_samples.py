@@ -19,13 +19,21 @@ FingerOption = Annotated[
     ),
 ]
 
+DpiOption = Annotated[
+    float, typer.Option("--finger-dpi", min=100, max=2000, help="True resolution of the live fingerprints.")
+]
+
 
 def fingers_of(given: list[str]) -> dict[int, list[Path]] | None:
     """The prints by finger; 0 for those without a position. ``./2=a.png`` is a file of that name.
 
     Raises:
-        typer.BadParameter: no finger has that position.
+        typer.BadParameter: no finger has that position, or there are too many prints.
     """
+    from idverify.verification import MAX_TRIES
+
+    if len(given) > MAX_TRIES:
+        raise typer.BadParameter(f"at most {MAX_TRIES} live fingerprints, got {len(given)}", param_hint="--finger")
     found: dict[int, list[Path]] = {}
     for one in given:
         position, _, path = one.partition("=")

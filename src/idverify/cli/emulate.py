@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from idverify.cli import _demo_card, _output, _ui
+from idverify.cli import _demo_card, _files, _output, _samples, _ui
 
 if TYPE_CHECKING:
     from idverify.emulator.card import Card
@@ -42,6 +42,10 @@ def emulate(
     trust_out: Annotated[
         Path | None, typer.Option("--trust-out", metavar="FILE", help="Write the test authority's certificate there.")
     ] = None,
+    finger: Annotated[
+        list[str] | None,
+        typer.Option("--finger", metavar="POSITION=IMAGE", help="Print for DG3, at 500 dpi; again for other fingers."),
+    ] = None,
     terminal_out: Annotated[
         Path | None,
         typer.Option("--terminal-out", metavar="DIR", help="Write certificates and key of the test terminal there."),
@@ -54,9 +58,11 @@ def emulate(
     """Serve a card of an invented person."""
     from idverify.chip.transport.vpcd import VpcdServer
 
-    if terminal_out is not None or finger_out is not None:
+    if terminal_out is not None or finger_out is not None or finger:
         _let_terminals_in(profile)
-    fingers = _demo_card.stored_fingers() if finger_out is not None else None
+    if finger and finger_out is not None:
+        raise typer.BadParameter("--finger-out is for invented fingers; your own are in --finger")
+    fingers = _own_fingers(finger) if finger else _demo_card.stored_fingers() if finger_out is not None else None
     card = _demo_card.demo_card(portrait, profile=profile, fingers=fingers)
     if trust_out is not None:
         _output.write_private(trust_out, card.trust_anchors[0])
@@ -91,6 +97,17 @@ def _let_terminals_in(profile: str) -> None:
     if not (PROFILES[profile].ta and FileId.DG3 in PROFILES[profile].groups):
         able = ", ".join(name for name, p in PROFILES.items() if p.ta and FileId.DG3 in p.groups)
         raise typer.BadParameter(f"profile {profile!r} has no fingers that a terminal may read; these have: {able}")
+
+
+def _own_fingers(given: list[str]) -> dict[int, bytes]:
+    """Prints of the user's own, one a finger, in a format that DG3 takes."""
+    chosen = _samples.fingers_of(given) or {}
+    if 0 in chosen or any(len(prints) > 1 for prints in chosen.values()):
+        raise typer.BadParameter("each finger once, as POSITION=IMAGE: 1 right thumb … 5, 6 left thumb … 10")
+    return {
+        position: _demo_card.storable_finger(_files.read_capped(path, _demo_card.LARGEST_PICTURE))
+        for position, (path,) in chosen.items()
+    }
 
 
 def _write_terminal(folder: Path) -> None:

@@ -96,6 +96,10 @@ def test_version(run: Run) -> None:
         ["policy", "dry-run", "lenient", "."],
         ["emulate", "--profile", "lenient"],
         ["emulate", "--profile", "passport-bac", "--terminal-out", "x"],
+        ["emulate", "--finger", "a.png"],
+        ["emulate", "--finger", "2=a.png", "--finger", "2=b.png"],
+        ["emulate", "--finger", "2=a.png", "--finger-out", "x"],
+        ["verify", "--can", "123456", "--trust", ".", *["--finger=a.png"] * 11],
     ],
     ids=" ".join,
 )
