@@ -39,6 +39,7 @@ class QualityMeasure(enum.Enum):
     YAW = "yaw"  # [degrees; positive: the nose points to the image's right]
     PITCH = "pitch"  # [degrees; positive: looking down]
     ROLL = "roll"  # [degrees; positive: the head leans clockwise in the image]
+    MOUTH_VISIBLE = "mouth-visible"  # [likelihood that no mask or scarf covers the mouth, 0 … 1]
     NATURAL_COLOUR = "natural-colour"  # [distance of the cheeks' mean a*, b* from those of skin, 0 … 100]
     BACKGROUND_UNIFORMITY = "background-uniformity"  # [mean gradient of the luma beside and above the head, 0 … 1443]
 
@@ -87,6 +88,7 @@ _LIVE: Final[Mapping[QualityMeasure, Limit]] = {
     _M.YAW: Limit(45.0, 10.0),
     _M.PITCH: Limit(45.0, 15.0),
     _M.ROLL: Limit(45.0, 8.0),
+    _M.MOUTH_VISIBLE: Limit(0.1, 0.9, LimitUse.ADVISES),
     _M.NATURAL_COLOUR: Limit(30.0, 0.0, LimitUse.NOTED),
     _M.BACKGROUND_UNIFORMITY: Limit(120.0, 10.0, LimitUse.NOTED),
 }
@@ -94,6 +96,7 @@ _PORTRAIT: Final[Mapping[QualityMeasure, Limit]] = {
     **_LIVE,
     _M.INTER_EYE_DISTANCE: Limit(15.0, 55.0),
     _M.SHARPNESS: Limit(5.0, 60.0),
+    _M.MOUTH_VISIBLE: Limit(0.1, 0.9, LimitUse.NOTED),
 }
 DEFAULTS: Final[Mapping[CaptureKind, Mapping[QualityMeasure, Limit]]] = MappingProxyType(
     {CaptureKind.LIVE: MappingProxyType(_LIVE), CaptureKind.PORTRAIT: MappingProxyType(_PORTRAIT)}
@@ -113,6 +116,7 @@ RANGES: Final[Mapping[QualityMeasure, tuple[float, float]]] = MappingProxyType(
         _M.YAW: (0.0, 90.0),
         _M.PITCH: (0.0, 90.0),
         _M.ROLL: (0.0, 180.0),
+        _M.MOUTH_VISIBLE: (0.0, 1.0),
         _M.NATURAL_COLOUR: (0.0, 100.0),
         _M.BACKGROUND_UNIFORMITY: (0.0, 1443.0),
     }

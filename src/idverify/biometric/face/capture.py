@@ -6,7 +6,7 @@ import enum
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceTemplate, FaceView, fuse
 from idverify.biometric.face.quality import ADVICE, CaptureKind
@@ -40,6 +40,8 @@ class CaptureOptions:
         apart: seconds between two kept frames at least; neighbours add nothing.
         seconds: longest duration on the frames' clock.
         frames: largest number of frames to look at.
+        uncovered: whether a frame with a mask or scarf before the mouth is good only when the time is over, so that the
+            person can take it off; see :mod:`idverify.biometric.face.mouth`.
         same: smallest similarity of kept frames to the best one; a frame below shows somebody else and is left out.
             0 … 1 on the model's scale.
     """
@@ -50,6 +52,7 @@ class CaptureOptions:
     seconds: float = 10.0
     frames: int = 10_000
     same: float = 0.4
+    uncovered: bool = True
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError where a value is out of its range."""
@@ -111,15 +114,23 @@ class Capture:
     advice: tuple[str, ...]
 
 
+_MASK: Final = "remove-mask"
+
+
 @dataclass(slots=True)
 class _Kept:
     frame: Frame
     view: FaceView
+    covered: bool
 
     @property
-    def rank(self) -> tuple[int, float]:
-        """Quality first; then the larger face."""
-        return self.view.quality.scalar, self.view.face.inter_eye
+    def rank(self) -> tuple[bool, int, float]:
+        """An uncovered face first, then quality, then the larger face."""
+        return not self.covered, self.view.quality.scalar, self.view.face.inter_eye
+
+    def good(self, options: CaptureOptions) -> bool:
+        """Whether nothing better need be waited for."""
+        return self.view.quality.scalar >= options.good and not self.covered
 
 
 def capture(
@@ -165,8 +176,9 @@ def capture(
         seen += 1
         view = _view(matcher, frame)
         if view is not None:
-            _keep(kept, _Kept(frame, view), options)
-        good = sum(k.view.quality.scalar >= options.good for k in kept)
+            covered = options.uncovered and _MASK in view.quality.advice
+            _keep(kept, _Kept(frame, view, covered), options)
+        good = sum(k.good(options) for k in kept)
         step = _step(frame, view, good)
         if on_step is not None and (last is None or (step.advice, step.kept) != (last.advice, last.kept)):
             on_step(step)

@@ -16,6 +16,7 @@ from typing import Any
 
 from idverify.biometric.face.detect import DetectedFace
 from idverify.biometric.face.measures import background_uniformity, head_pose, light, natural_colour
+from idverify.biometric.face.mouth import mouth_visible
 from idverify.biometric.image import Image, grey
 from idverify.face_limits import NO_CHANGES, SIGNED, CaptureKind, FaceLimits, Limit, LimitUse, QualityMeasure
 
@@ -129,6 +130,7 @@ ADVICE: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "more-light": {"en": "More light on the face", "vi": "Cần thêm ánh sáng trên khuôn mặt"},
         "less-light": {"en": "Less light on the face", "vi": "Cần giảm ánh sáng trên khuôn mặt"},
         "even-light": {"en": "Light both sides of the face", "vi": "Cần chiếu sáng đều hai bên mặt"},
+        "remove-mask": {"en": "Take off the mask or scarf", "vi": "Hãy bỏ khẩu trang hoặc khăn che mặt"},
         "white-light": {
             "en": "White light on the face; check the camera's colours",
             "vi": "Cần ánh sáng trắng; kiểm tra màu của máy ảnh",
@@ -153,6 +155,7 @@ _ADVICE: Mapping[QualityMeasure, str] = {
     QualityMeasure.YAW: "look-straight",
     QualityMeasure.PITCH: "look-straight",
     QualityMeasure.ROLL: "hold-head-level",
+    QualityMeasure.MOUTH_VISIBLE: "remove-mask",
     QualityMeasure.NATURAL_COLOUR: "white-light",
     QualityMeasure.BACKGROUND_UNIFORMITY: "plain-background",
 }
@@ -190,6 +193,7 @@ def assess(
         QualityMeasure.YAW: yaw,
         QualityMeasure.PITCH: pitch,
         QualityMeasure.ROLL: roll,
+        QualityMeasure.MOUTH_VISIBLE: mouth_visible(image, face.landmarks),
         QualityMeasure.NATURAL_COLOUR: natural_colour(image, face.landmarks),
         QualityMeasure.BACKGROUND_UNIFORMITY: background_uniformity(image, face.landmarks),
         **light(grey(crop)),
