@@ -15,25 +15,49 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from idverify.errors import MalformedDataError
-from idverify.formats.representation import SLACK, Capture, Reader, check_end
+from idverify.formats.minutiae_views import (
+    MAX_MINUTIAE,
+    WHAT,
+    Budget,
+    FingerView,
+    Minutia,
+    MinutiaType,
+    ViewFrame,
+    encode_minutiae,
+    encode_view,
+    encode_view_2009,
+    encode_view_2011,
+    joined,
+    read_minutiae,
+    read_view,
+    read_view_2009,
+    read_view_2011,
+)
+from idverify.formats.representation import SLACK, Reader, check_end, check_length
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_MINUTIAE",
+    "MAX_VIEWS",
+    "FingerView",
+    "Minutia",
+    "MinutiaType",
+    "MinutiaeRecord",
+    "RecordFormat",
+    "ViewFrame",
+    "detect_format",
+    "joined",
+]
 
 MAX_BYTES: Final = 1 << 20
 MAX_VIEWS: Final = 176
 """Largest number of views of a record (16 views of 11 fingers)."""
-MAX_MINUTIAE: Final = 4096
 
-_WHAT: Final = "finger minutiae record"
 _MAGIC: Final = b"FMR\0"
 _FRAME: Final = struct.Struct(">HHHHBB")  # width, height, resolutions, views, reserved
-_VIEW: Final = struct.Struct(">BBBB")
-_VIEW_2009: Final = struct.Struct(">BBBBHHHHHHB")
-_VIEW_2011: Final = struct.Struct(">BBHHBHHBB")
-_MINUTIA: Final = struct.Struct(">HHBB")
 _NBIS: Final = struct.Struct(">HHHBBB4sB")  # device, width, height, position, view, quality, reserved, minutiae
-_SHORT_MINUTIA: Final = struct.Struct(">HHB")
 _HEADER_2011: Final = 15
 _LEAST_2011: Final = 34  # a representation without minutiae
-_LOW_14: Final = 0x3FFF
 
 
 class RecordFormat(enum.Enum):
@@ -70,83 +94,6 @@ _VERSIONS: Final = {
     RecordFormat.ANSI_2009_AM1: b"035\0",
     RecordFormat.NBIS_RS: b" 20\0",
 }
-
-
-class MinutiaType(enum.IntEnum):
-    """Type of a minutia (ISO/IEC 19794-2:2005 §6.3)."""
-
-    OTHER = 0
-    RIDGE_ENDING = 1
-    BIFURCATION = 2
-    RESERVED = 3
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Minutia:
-    """One minutia, personal data, in the units of its format.
-
-    Attributes:
-        x, y: coordinates; the origin is at the upper left, y points down.
-        angle: steps of the format, counter-clockwise from the x axis.
-        kind: type.
-        quality: 0 … 100, 0 not reported (254 in the later formats); only in records.
-        reserved: two bits that the standard reserves in records and in the normal card format.
-    """
-
-    x: int
-    y: int
-    angle: int
-    kind: MinutiaType = MinutiaType.OTHER
-    quality: int = 0
-    reserved: int = 0
-
-    def __repr__(self) -> str:
-        return "Minutia(<redacted>)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViewFrame:
-    """What a view says for itself in the formats of 2009 and 2011; the earlier ones say it once, for the record.
-
-    Attributes:
-        width, height: pixels of the image.
-        resolution: pixels a centimetre, horizontal and vertical.
-        capture: date, device, quality and certification records (2011).
-        quality_algorithm: vendor and algorithm of the view's quality (2009).
-        minutia_size: 6 bytes, or 5 for minutiae without quality (2011).
-        ridge_ending: how ridge endings are placed, a code of 4 bits (2011).
-    """
-
-    width: int
-    height: int
-    resolution: tuple[int, int] = (197, 197)
-    capture: Capture = field(default_factory=Capture)
-    quality_algorithm: tuple[int, int] = (0, 0)
-    minutia_size: int = 6
-    ridge_ending: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FingerView:
-    """One view of one finger.
-
-    Attributes:
-        position: finger position code, 1 right thumb … 10 left little; 0 unknown.
-        view_number: 0 … 15.
-        impression_type: 0 live-scan plain; 0 … 15 in the earlier formats.
-        quality: 0 … 100; 254 not reported in the later formats.
-        minutiae: the minutiae in pixels, angles in steps of the format; personal data.
-        extended: type and data of each extended data area.
-        frame: what only the formats of 2009 and 2011 say; None in the earlier ones.
-    """
-
-    position: int
-    minutiae: tuple[Minutia, ...] = field(repr=False)
-    view_number: int = 0
-    impression_type: int = 0
-    quality: int = 0
-    extended: tuple[tuple[int, bytes], ...] = field(default=(), repr=False)
-    frame: ViewFrame | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,9 +137,9 @@ class MinutiaeRecord:
             MalformedDataError: no finger minutiae record of a known version, or lengths that do not fit.
         """
         if len(data) > MAX_BYTES:
-            raise MalformedDataError(f"{_WHAT}: over {MAX_BYTES} bytes")
+            raise MalformedDataError(f"{WHAT}: over {MAX_BYTES} bytes")
         kind = detect_format(data)
-        reader, problems = Reader(data, _WHAT), list[str]()
+        reader, problems = Reader(data, WHAT), list[str]()
         reader.take(8)
         if kind is RecordFormat.ISO_2011:
             return cls._read_2011(reader, problems)
@@ -204,7 +151,7 @@ class MinutiaeRecord:
     def _read(cls, kind: RecordFormat, reader: Reader, problems: list[str]) -> Self:
         """The formats of 2004, 2005 and 2009: one header, then views."""
         declared = reader.number(2) or reader.number(4) if kind is RecordFormat.ANSI_2004 else reader.number(4)
-        _check_length(declared, reader.data, problems)
+        check_length(declared, reader.data, WHAT, problems)
         product = (0, 0) if kind is RecordFormat.ISO_2005 else (reader.number(2), reader.number(2))
         later = kind in (RecordFormat.ANSI_2009, RecordFormat.ANSI_2009_AM1)
         certified = reader.number(1) if later else 0
@@ -214,10 +161,10 @@ class MinutiaeRecord:
         else:
             width, height, across, down, count, reserved = reader.unpack(_FRAME)
         if not 1 <= count <= MAX_VIEWS:
-            raise MalformedDataError(f"{_WHAT}: {count} views; expected 1 to {MAX_VIEWS}")
-        budget = _Budget()
-        views = tuple((_view_2009 if later else _view)(reader, budget) for _ in range(count))
-        check_end(reader.left, _WHAT, problems, after="view")
+            raise MalformedDataError(f"{WHAT}: {count} views; expected 1 to {MAX_VIEWS}")
+        budget = Budget()
+        views = tuple((read_view_2009 if later else read_view)(reader, budget) for _ in range(count))
+        check_end(reader.left, WHAT, problems, after="view")
         first = views[0].frame
         if first is not None:
             width, height, (across, down) = first.width, first.height, first.resolution
@@ -236,13 +183,13 @@ class MinutiaeRecord:
 
     @classmethod
     def _read_2011(cls, reader: Reader, problems: list[str]) -> Self:
-        _check_length(reader.number(4), reader.data, problems)
+        check_length(reader.number(4), reader.data, WHAT, problems)
         count, flag = reader.number(2), reader.number(1)
         if not 1 <= count <= MAX_VIEWS:
-            raise MalformedDataError(f"{_WHAT}: {count} views; expected 1 to {MAX_VIEWS}")
-        budget = _Budget()
-        views = tuple(_view_2011(reader, bool(flag), budget, problems) for _ in range(count))
-        check_end(reader.left, _WHAT, problems, after="view")
+            raise MalformedDataError(f"{WHAT}: {count} views; expected 1 to {MAX_VIEWS}")
+        budget = Budget()
+        views = tuple(read_view_2011(reader, bool(flag), budget, problems) for _ in range(count))
+        check_end(reader.left, WHAT, problems, after="view")
         first = views[0][1]
         return cls(
             views=tuple(v for v, _ in views),
@@ -256,14 +203,14 @@ class MinutiaeRecord:
 
     @classmethod
     def _read_nbis(cls, reader: Reader, problems: list[str]) -> Self:
-        _check_length(reader.number(4), reader.data, problems)
+        check_length(reader.number(4), reader.data, WHAT, problems)
         device, width, height, position, mixed, quality, _, count = _NBIS.unpack(reader.take(_NBIS.size))
         view = FingerView(
             position=position,
             view_number=mixed >> 4,
             impression_type=mixed & 0x0F,
             quality=quality,
-            minutiae=_minutiae(reader, count, _Budget()),
+            minutiae=read_minutiae(reader, count, Budget()),
         )
         problems.append("the layout is that of nbis-rs, not the standard's")
         return cls(
@@ -290,12 +237,12 @@ class MinutiaeRecord:
         kind = self.format
         start = _MAGIC + kind.version
         if kind is RecordFormat.ISO_2011:
-            body = b"".join(_encode_2011(v, self, bool(self.certified)) for v in self.views)
+            body = b"".join(encode_view_2011(v, self.frame_of(v), bool(self.certified)) for v in self.views)
             return start + struct.pack(">IHB", _HEADER_2011 + len(body), len(self.views), self.certified) + body
         if kind in (RecordFormat.ANSI_2009, RecordFormat.ANSI_2009_AM1):
             body = struct.pack(">HHBHBB", *self.product, self.certified, self.capture_device, len(self.views),
                                self.reserved)  # fmt: skip
-            body += b"".join(_encode_2009(v, self) for v in self.views)
+            body += b"".join(encode_view_2009(v, self.frame_of(v)) for v in self.views)
             return start + struct.pack(">I", 12 + len(body)) + body
         if kind is RecordFormat.NBIS_RS:
             (view,) = self.views
@@ -303,10 +250,10 @@ class MinutiaeRecord:
             body = _NBIS.pack(
                 self.capture_device, self.width, self.height, view.position, mixed, view.quality, bytes(4),
                 len(view.minutiae),
-            ) + _encode_minutiae(view)  # fmt: skip
+            ) + encode_minutiae(view)  # fmt: skip
             return start + struct.pack(">I", 12 + len(body)) + body
         body = _FRAME.pack(self.width, self.height, *self.resolution, len(self.views), self.reserved)
-        body += b"".join(_encode_view(v) for v in self.views)
+        body += b"".join(encode_view(v) for v in self.views)
         if kind is RecordFormat.ISO_2005:
             return start + struct.pack(">IH", 14 + len(body), self.capture_device) + body
         body = struct.pack(">HHH", *self.product, self.capture_device) + body
@@ -321,14 +268,14 @@ def detect_format(data: bytes) -> RecordFormat:
         MalformedDataError: no minutiae record, or an unknown version.
     """
     if len(data) < 12 or data[:4] != _MAGIC:
-        raise MalformedDataError(f"{_WHAT}: the format identifier is not FMR")
+        raise MalformedDataError(f"{WHAT}: the format identifier is not FMR")
     version = data[4:8]
     if version == RecordFormat.ANSI_2009_AM1.version:
         return RecordFormat.ANSI_2009_AM1
     if version == RecordFormat.ISO_2011.version:
         return RecordFormat.ANSI_2009 if _is_2009(data) else RecordFormat.ISO_2011
     if version != RecordFormat.ISO_2005.version:
-        raise MalformedDataError(f"{_WHAT}: the version is none of 2.0, 3.0 and 3.5")
+        raise MalformedDataError(f"{WHAT}: the version is none of 2.0, 3.0 and 3.5")
     # INCITS 378 has two bytes of length, or 0 and four; ISO has four
     long, (first, second) = int.from_bytes(data[8:12], "big"), struct.unpack_from(">HH", data, 8)
     if abs(long - len(data)) <= SLACK or (first == 0 and second >= 24):
@@ -357,169 +304,3 @@ def _adds_up_2009(data: bytes) -> bool:
         at += 17 + 6 * data[at + 16]  # then the length of the extended data
         at += 2 + int.from_bytes(data[at : at + 2], "big")
     return views > 0 and abs(at - len(data)) <= SLACK
-
-
-def _check_length(declared: int, data: bytes, problems: list[str]) -> None:
-    if declared != len(data):
-        if abs(declared - len(data)) > SLACK:
-            raise MalformedDataError(f"{_WHAT}: it declares {declared} bytes and has {len(data)}")
-        problems.append("the declared length of the record is wrong")
-
-
-class _Budget:
-    """Minutiae that may still come."""
-
-    def __init__(self) -> None:
-        self.left = MAX_MINUTIAE
-
-    def spend(self, count: int) -> None:
-        self.left -= count
-        if self.left < 0:
-            raise MalformedDataError(f"{_WHAT}: more than {MAX_MINUTIAE} minutiae")
-
-
-def _minutiae(reader: Reader, count: int, budget: _Budget, size: int = 6) -> tuple[Minutia, ...]:
-    budget.spend(count)
-    body = reader.take(count * size)
-    if size == _SHORT_MINUTIA.size:
-        rows = [(*row, 254) for row in _SHORT_MINUTIA.iter_unpack(body)]
-    else:
-        rows = list(_MINUTIA.iter_unpack(body))
-    return tuple(
-        Minutia(x & _LOW_14, y & _LOW_14, angle, MinutiaType(x >> 14), good, y >> 14) for x, y, angle, good in rows
-    )
-
-
-def _extended(reader: Reader) -> tuple[tuple[int, bytes], ...]:
-    """Extended data areas: their length together, then type, length and data of each."""
-    end = reader.number(2) + reader.at
-    if end > len(reader.data):
-        raise MalformedDataError(f"{_WHAT}: cut off in the extended data")
-    found = []
-    while reader.at < end:
-        if reader.at + 4 > end:
-            raise MalformedDataError(f"{_WHAT}: cut off in an extended data area")
-        kind, size = reader.number(2), reader.number(2)
-        if size < 4 or reader.at + size - 4 > end:
-            raise MalformedDataError(f"{_WHAT}: an extended data area of {size} bytes does not fit")
-        found.append((kind, reader.take(size - 4)))
-    return tuple(found)
-
-
-def _view(reader: Reader, budget: _Budget) -> FingerView:
-    position, mixed, quality, count = reader.unpack(_VIEW)
-    minutiae = _minutiae(reader, count, budget)
-    return FingerView(
-        position=position,
-        view_number=mixed >> 4,
-        impression_type=mixed & 0x0F,
-        quality=quality,
-        minutiae=minutiae,
-        extended=_extended(reader),
-    )
-
-
-def _view_2009(reader: Reader, budget: _Budget) -> FingerView:
-    position, number, impression, quality, vendor, algorithm, *rest = reader.unpack(_VIEW_2009)
-    width, height, across, down, count = rest
-    minutiae = _minutiae(reader, count, budget)
-    return FingerView(
-        position=position,
-        view_number=number,
-        impression_type=impression,
-        quality=quality,
-        minutiae=minutiae,
-        extended=_extended(reader),
-        frame=ViewFrame(
-            width=width, height=height, resolution=(across, down), quality_algorithm=(vendor, algorithm)
-        ),
-    )  # fmt: skip
-
-
-def _view_2011(
-    reader: Reader, certified: bool, budget: _Budget, problems: list[str]
-) -> tuple[FingerView, ViewFrame]:  # fmt: skip
-    start = reader.at
-    length = reader.number(4)
-    capture = Capture.read(reader, certified=certified)
-    position, number, across, down, impression, width, height, mixed, count = reader.unpack(_VIEW_2011)
-    size = mixed >> 4
-    if size not in (_SHORT_MINUTIA.size, _MINUTIA.size):
-        raise MalformedDataError(f"{_WHAT}: minutiae of {size} bytes; 5 or 6 are defined")
-    minutiae = _minutiae(reader, count, budget, size)
-    extended = _extended(reader)
-    if abs(start + length - reader.at) > SLACK:
-        raise MalformedDataError(f"{_WHAT}: a representation declares {length} bytes, which do not fit")
-    if start + length != reader.at:
-        problems.append("the declared length of a representation is wrong")
-    frame = ViewFrame(
-        width=width,
-        height=height,
-        resolution=(across, down),
-        capture=capture,
-        minutia_size=size,
-        ridge_ending=mixed & 0x0F,
-    )
-    view = FingerView(
-        position=position,
-        view_number=number,
-        impression_type=impression,
-        quality=capture.quality,
-        minutiae=minutiae,
-        extended=extended,
-        frame=frame,
-    )
-    return view, frame
-
-
-def _encode_minutiae(view: FingerView, size: int = 6) -> bytes:
-    if size == _SHORT_MINUTIA.size:
-        return b"".join(
-            _SHORT_MINUTIA.pack(joined(m.kind, m.x), joined(m.reserved, m.y), m.angle) for m in view.minutiae
-        )
-    return b"".join(
-        _MINUTIA.pack(joined(m.kind, m.x), joined(m.reserved, m.y), m.angle, m.quality) for m in view.minutiae
-    )
-
-
-def _encode_extended(view: FingerView) -> bytes:
-    areas = b"".join(struct.pack(">HH", kind, len(value) + 4) + value for kind, value in view.extended)
-    return struct.pack(">H", len(areas)) + areas
-
-
-def _encode_view(view: FingerView) -> bytes:
-    mixed = view.view_number << 4 | view.impression_type & 0x0F
-    head = _VIEW.pack(view.position, mixed, view.quality, len(view.minutiae))
-    return head + _encode_minutiae(view) + _encode_extended(view)
-
-
-def _encode_2009(view: FingerView, record: MinutiaeRecord) -> bytes:
-    width, height, resolution = record.frame_of(view)
-    algorithm = view.frame.quality_algorithm if view.frame else (0, 0)
-    head = _VIEW_2009.pack(
-        view.position, view.view_number, view.impression_type, view.quality, *algorithm, width, height, *resolution,
-        len(view.minutiae),
-    )  # fmt: skip
-    return head + _encode_minutiae(view) + _encode_extended(view)
-
-
-def _encode_2011(view: FingerView, record: MinutiaeRecord, certified: bool) -> bytes:
-    width, height, resolution = record.frame_of(view)
-    frame = view.frame or ViewFrame(width=width, height=height, resolution=resolution)
-    mixed = frame.minutia_size << 4 | frame.ridge_ending & 0x0F
-    head = frame.capture.encode(certified=certified) + _VIEW_2011.pack(
-        view.position, view.view_number, *resolution, view.impression_type, width, height, mixed, len(view.minutiae)
-    )
-    body = head + _encode_minutiae(view, frame.minutia_size) + _encode_extended(view)
-    return struct.pack(">I", 4 + len(body)) + body
-
-
-def joined(high: int, low: int) -> int:
-    """Two bits and fourteen.
-
-    Raises:
-        ValueError: one does not fit.
-    """
-    if not 0 <= low <= _LOW_14 or not 0 <= high <= 3:
-        raise ValueError("a coordinate does not fit 14 bits")
-    return high << 14 | low

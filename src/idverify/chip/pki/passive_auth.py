@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 
 from idverify import _tlv
 from idverify.chip.lds.com import EfCom
-from idverify.chip.lds.dg1 import DG1
 from idverify.chip.lds.files import DATA_GROUPS, FileId
 from idverify.chip.lds.security_infos import SecurityInfos
 from idverify.chip.lds.sod import EfSod, SecurityObject
 from idverify.chip.pki import countries, path, profile, revocation
 from idverify.chip.pki.certificate import Certificate
 from idverify.chip.pki.cms import NOT_EXACT, NOT_STRICT, Deviation, SignedData, Verdict
-from idverify.chip.pki.deviations import Defect, KnownDeviation, find
+from idverify.chip.pki.deviations import KnownDeviation
+from idverify.chip.pki.known_defects import deviate, known_deviations
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.crypto.signature import WEAK_HASHES, digest
 from idverify.errors import IdVerifyError, MalformedDataError, UnsupportedAlgorithmError
@@ -163,8 +163,9 @@ def examine(
     ]
     if chosen.profile:
         checks.append(_profile(found, sod))
-    known = _known_deviations(files, sod, found, trust, chosen)
-    checks = [_deviate(check, known) for check in checks]
+    issued = chosen.issued or (sod.verdict.signing_time if sod.verdict else None)
+    known = known_deviations(files, found.signer if found is not None else None, trust, issued)
+    checks = [deviate(check, known) for check in checks]
     if FileId.CARD_SECURITY in files:
         checks.append(_card_security(files, trust, moment, chosen))
     report = VerificationReport(checks=tuple(checks), trust_store_id=trust.id, verified_at=moment)
@@ -539,76 +540,6 @@ def _document_code_and_state(dg1: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         raise MalformedDataError("DG1: the MRZ is not ASCII") from None
     return text[:2].strip("<"), text[2:].strip("<")
-
-
-# ---- known defects -----------------------------------------------------------------------------------------------
-
-_ABOUT: Mapping[Defect, CheckId] = {
-    Defect.SOD_SIGNATURE_WRONG: CheckId.SOD_SIGNATURE,
-    Defect.SOD_INVALID: CheckId.SOD_SIGNATURE,
-    Defect.SIGNER_REVOKED: CheckId.DSC_REVOCATION,
-    Defect.COM_INCONSISTENT: CheckId.COM_SOD,
-    Defect.MRZ_OTHER: CheckId.ISSUER_MRZ,
-    Defect.MRZ_WRONG_DATA: CheckId.ISSUER_MRZ,
-    Defect.MRZ_WRONG_CHECK_DIGIT: CheckId.ISSUER_MRZ,
-}
-"""The check under which a defect is named; the others stand under the signer's path."""
-
-_KEY_GROUPS = {Defect.AA_KEY_COMPROMISED: "DG15", Defect.CA_KEY_COMPROMISED: "DG14"}
-_NEVER_EXCUSED = frozenset({"DG1", "DG2", "DG14", "DG15"})
-
-
-def _known_deviations(
-    files: Mapping[FileId, bytes],
-    sod: _Sod,
-    found: path.Path | None,
-    trust: TrustStore,
-    options: PassiveAuthOptions,
-) -> tuple[KnownDeviation, ...]:
-    """ICAO 9303-12 §10: what the issuing state says of this document's kind."""
-    lists = trust.deviation_lists()
-    if not lists or found is None:
-        return ()
-    code = number = None
-    try:
-        mrz = DG1.parse(files[FileId.DG1]).mrz
-        code, number = mrz.document_code.strip("<"), mrz.document_number
-    except (KeyError, IdVerifyError):
-        pass  # what is not known of a document does not fall under a list
-    issued = options.issued or (sod.verdict.signing_time if sod.verdict else None)
-    if issued is not None and issued.tzinfo is None:
-        issued = issued.replace(tzinfo=UTC)
-    return find(lists, found.signer, document_type=code, document_number=number, issued=issued)
-
-
-def _deviate(check: CheckResult, known: Sequence[KnownDeviation]) -> CheckResult:
-    """Name the defects that concern a check; take trust away where they say so, and never add any."""
-    names: list[str] = []
-    status, reason = check.status, check.reason
-    for deviation in known:
-        groups = {f"DG{n}" for n in deviation.groups}
-        if deviation.defect in _KEY_GROUPS:
-            if check.check is not CheckId.DG_HASH or check.subject != _KEY_GROUPS[deviation.defect]:
-                continue
-            if status is CheckStatus.SUCCESSFUL:  # the key in it proves nothing any more
-                status, reason = CheckStatus.UNDETERMINED, Reason.KNOWN_DEVIATION
-        elif deviation.defect in (Defect.DG_HASH_WRONG, Defect.DG_MALFORMED):
-            if check.check is not CheckId.DG_HASH or check.subject not in groups:
-                continue
-            excused = deviation.defect is Defect.DG_HASH_WRONG and check.subject not in _NEVER_EXCUSED
-            if excused and reason is Reason.HASH_MISMATCH:
-                status, reason = CheckStatus.UNDETERMINED, Reason.KNOWN_DEVIATION
-        elif check.check is not _ABOUT.get(deviation.defect, CheckId.DSC_CHAIN):
-            continue
-        elif deviation.defect is Defect.SIGNER_REVOKED:
-            status, reason = CheckStatus.FAILED, Reason.REVOKED
-        elif deviation.defect is Defect.COM_INCONSISTENT and reason is Reason.COM_SOD_DIFFER:
-            status, reason = CheckStatus.UNDETERMINED, Reason.KNOWN_DEVIATION
-        names.append(deviation.defect.value)
-    if not names:
-        return check
-    evidence = {**check.evidence, "known-deviations": " ".join(dict.fromkeys(names))}
-    return CheckResult(check=check.check, status=status, reason=reason, subject=check.subject, evidence=evidence)
 
 
 def _result(
