@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from idverify._secret import Secret
     from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.access.terminal_key import TerminalKey
+    from idverify.chip.pki.cvc import CvCertificate
 
 _PANEL = "Reading DG3 and DG4 (terminal authentication)"
 _LARGEST = 64 * 1024
@@ -117,7 +118,6 @@ def credentials(context: typer.Context, given: Given, on: date) -> Iterator[Term
         TerminalKeyError: the key is another's, or its module does not give it.
     """
     from idverify._secret import Secret
-    from idverify.chip.access.terminal_auth import TerminalCredentials
     from idverify.chip.pki.cvc import printable
 
     if given.key is None and given.module is None:
@@ -128,13 +128,34 @@ def credentials(context: typer.Context, given: Given, on: date) -> Iterator[Term
     certificates = _certificates(given.certificates or [])
     with contextlib.ExitStack() as using:
         key = _key(using, given, Secret(secret) if secret is not None else None)
-        terminal = TerminalCredentials.load(certificates, key)
-        holder = printable(terminal.certificate.holder_reference)
-        if terminal.key_belongs(getattr(key, "curve", None)) is False:
-            raise TerminalKeyError(f"the private key is not that of the terminal's certificate {holder}")
+        terminal = _fitting(certificates, key)
         if on > terminal.certificate.expires:
+            holder = printable(terminal.certificate.holder_reference)
             _ui.note(f"note: the terminal's certificate {holder} expired on {terminal.certificate.expires}")
         yield terminal
+
+
+def _fitting(certificates: list[CvCertificate], key: TerminalKey) -> TerminalCredentials:
+    """The key with its certificate; of several that it fits, as after a renewal, the one that lasts longest.
+
+    Raises:
+        ConfigurationError: no certificate is a terminal's.
+        TerminalKeyError: the key fits none.
+    """
+    from idverify.chip.access.terminal_auth import TerminalCredentials
+    from idverify.chip.pki.cvc import Role, printable
+
+    issuers = [c.raw for c in certificates if c.chat.role is not Role.TERMINAL]
+    own = sorted((c for c in certificates if c.chat.role is Role.TERMINAL), key=lambda c: c.expires, reverse=True)
+    if not own:
+        raise ConfigurationError("none of the certificates is a terminal's: there are only those of its issuers")
+    for certificate in own:
+        terminal = TerminalCredentials.load([*issuers, certificate.raw], key)
+        with contextlib.nullcontext() if len(own) == 1 else contextlib.suppress(TerminalKeyError):
+            if terminal.key_belongs(getattr(key, "curve", None)) is not False:
+                return terminal
+    names = ", ".join(printable(c.holder_reference) for c in own)
+    raise TerminalKeyError(f"the private key is not that of the terminal's certificate {names}")
 
 
 def _key(using: contextlib.ExitStack, given: Given, secret: Secret[str] | None) -> TerminalKey:
@@ -155,9 +176,9 @@ def _key(using: contextlib.ExitStack, given: Given, secret: Secret[str] | None) 
         raise ConfigurationError(f"{path.name}: {error}{hint}") from None
 
 
-def _certificates(paths: list[Path]) -> list[bytes]:
+def _certificates(paths: list[Path]) -> list[CvCertificate]:
     """The certificates of files, and of folders, where other files are left alone."""
-    found: list[bytes] = []
+    found: list[CvCertificate] = []
     for path in paths:
         if not path.is_dir():
             found.append(_certificate(path))
@@ -166,14 +187,14 @@ def _certificates(paths: list[Path]) -> list[bytes]:
         if not inside:
             raise ConfigurationError(f"{path.name}: the folder holds no card verifiable certificate")
         found += map(_certificate, inside)
-    return list(dict.fromkeys(found))
+    return list({c.raw: c for c in found}.values())
 
 
-def _certificate(path: Path) -> bytes:
+def _certificate(path: Path) -> CvCertificate:
     from idverify.chip.pki.cvc import CvCertificate
 
     try:
-        return CvCertificate.parse(_known.unpacked(_files.read_capped(path, _LARGEST))).raw
+        return CvCertificate.parse(_known.unpacked(_files.read_capped(path, _LARGEST)))
     except (MalformedDataError, UnsupportedAlgorithmError) as error:
         raise type(error)(f"{path.name}: {error}") from None
 

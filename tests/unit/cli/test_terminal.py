@@ -95,6 +95,20 @@ def test_every_file_is_read_with_the_terminals_certificates_and_key(run: Run, fo
     assert (again[0], json.loads(again[1])["unreadable"]) == (0, {"DG3": "access-refused", "DG4": "access-refused"})
 
 
+def test_of_several_certificates_the_key_says_which(run: Run, folder: Path) -> None:
+    """A folder with last month's certificates: of other keys, and of the same one for a shorter time."""
+    past = AUTHORITY.issue("IS", 1, AUTHORITY.dv, ROLE_TERMINAL | 3, expires=date(2021, 12, 31))
+    others = [
+        AUTHORITY.issue("IS", 2, AUTHORITY.dv, ROLE_TERMINAL | 3, expires=date(2049, 12, 31)),
+        AUTHORITY.issue("IS", 3, AUTHORITY.dv, ROLE_TERMINAL | 3, key=TestCvPki("r", kind="rsa-2048").terminal.key),
+    ]
+    for number, issued in enumerate((past, *others)):
+        (folder / f"{number}.cvcert").write_bytes(issued.der)
+    code, out, err = read(run, folder, "--terminal-certificate", folder, "--terminal-key", folder / "key.pem")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["checks"][-1]["evidence"]["terminal"] == "UTTESTIS00001"
+
+
 @pytest.mark.parametrize("key", ["locked.pem", "locked.der", "old.pem"])
 def test_the_passphrase_comes_from_the_environment_or_standard_input(
     run: Run, folder: Path, key: str, monkeypatch: pytest.MonkeyPatch
@@ -155,6 +169,7 @@ def test_what_cannot_be_used_is_told_before_the_card_is_touched(
     (tmp_path / "rsa.der").write_bytes(pkcs8(TestCvPki("another", kind="rsa-2048").terminal.key))
     (tmp_path / "224.der").write_bytes(pkcs8(TestCvPki("another", kind="brainpoolP224r1").terminal.key))
     (tmp_path / "empty").mkdir()
+    (tmp_path / "renewed").write_bytes(AUTHORITY.issue("IS", 2, AUTHORITY.dv, ROLE_TERMINAL | 3).der)
     (tmp_path / "noise").write_bytes(b"\x7f\x21\x02\x00\x00")
     alone = ["--terminal-certificate", folder / "is.cvcert", "--terminal-certificate", folder / "dv.cvcert"]
     for certificates, key, words in (
@@ -165,7 +180,8 @@ def test_what_cannot_be_used_is_told_before_the_card_is_touched(
         (alone[1::2], "224.der", "not that of the terminal's certificate UTTESTIS00001"),
         ([folder], "rsa.der", "cannot make ecdsa-plain"),
         ([folder / "missing"], folder / "key.der", "missing: No such file"),
-        ([folder / "dv.cvcert"], folder / "key.der", "certificate of one terminal"),
+        ([folder / "dv.cvcert"], folder / "key.der", "none of the certificates is a terminal's"),
+        ([folder, "renewed"], "other.der", "the terminal's certificate UTTESTIS00001, UTTESTIS00002"),
         (["empty"], folder / "key.der", "empty: the folder holds no card verifiable certificate"),
         (["noise"], folder / "key.der", "noise: CV certificate"),
     ):
