@@ -9,7 +9,6 @@ fewest; a counter that fails disturbs no other.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
+from idverify import limits
 from idverify.decision import Policy, load
 from idverify.engine.fair import FairDoor, FairExecutor
 from idverify.errors import ConfigurationError
@@ -69,9 +69,11 @@ class CounterPool:
         trust: the trust anchors.
         policy: a policy, its name, or a TOML file.
         matcher: the face matcher that all counters share; one with a thread per inference where None.
-        workers: threads for templates and passive authentication; the number of processors where None.
+        workers: threads for templates and passive authentication; as many as this process has processors where None.
+            However many there are, networks run within :mod:`idverify.limits`.
         limit: transactions at one time, 1 … 1024.
         patience: how long a transaction waits at the door.
+        waiting: transactions that wait there at one time, 0 … 1024; one more is refused at once.
 
     Raises:
         ConfigurationError, PolicyError, ModelError
@@ -86,9 +88,12 @@ class CounterPool:
         workers: int | None = None,
         limit: int = 64,
         patience: timedelta = timedelta(seconds=60),
+        waiting: int = 256,
     ) -> None:
         if not 1 <= limit <= MAX_TRANSACTIONS:
             raise ConfigurationError(f"limit must be 1 … {MAX_TRANSACTIONS}, got {limit}")
+        if not 0 <= waiting <= MAX_TRANSACTIONS:
+            raise ConfigurationError(f"waiting must be 0 … {MAX_TRANSACTIONS}, got {waiting}")
         self._trust, self._policy = trust, load(policy)
         if matcher is None and self._policy.face_fmr is not None:
             from idverify.biometric.face.matcher import FaceMatcher
@@ -96,9 +101,11 @@ class CounterPool:
             matcher = FaceMatcher(threads=1)
         self._matcher = matcher
         self._limit, self._patience = limit, patience.total_seconds()
-        self._work = FairExecutor(workers if workers is not None else os.cpu_count() or 1)
-        self._readers = ThreadPoolExecutor(limit, thread_name_prefix="idverify-reader")
-        self._door = FairDoor(limit)
+        self._work = FairExecutor(workers if workers is not None else limits.cores())
+        # A thread for those at the door too, so that the door decides whose turn it is, not this executor's queue.
+        self._readers = ThreadPoolExecutor(limit + waiting, thread_name_prefix="idverify-reader")
+        self._door = FairDoor(limit, waiting)
+        self._tasks = 0
         self._lock = threading.Lock()
         self._completed = self._failed = 0
 
@@ -143,7 +150,7 @@ class CounterPool:
         A ``timeout`` holds over the wait at the door as well.
 
         Raises:
-            TransportTimeout: the pool was full for longer than its patience.
+            TransportTimeout: the pool was full for longer than its patience, or too many wait already.
             OperationCancelled: the token was set at the door, or the pool was closed.
         """
         timeout, began = options.get("timeout"), time.monotonic()
@@ -176,10 +183,15 @@ class CounterPool:
 
         Cancelling the task ends the transaction; the card session is closed before ``CancelledError`` leaves.
         """
-        return await run_async(
-            lambda opened, taken, rest: self.verify(transport, opened, live=taken, counter=counter, **rest),
-            passwords, live, options, self._readers,
-        )  # fmt: skip
+        self._door.check(self._tasks)
+        self._tasks += 1
+        try:
+            return await run_async(
+                lambda opened, taken, rest: self.verify(transport, opened, live=taken, counter=counter, **rest),
+                passwords, live, options, self._readers,
+            )  # fmt: skip
+        finally:
+            self._tasks -= 1
 
     def _count(self, *, failed: bool) -> None:
         with self._lock:

@@ -153,3 +153,23 @@ def test_a_token_that_raises_at_the_door_costs_no_place() -> None:
     door.leave("a")
     door.enter("c", 0)
     assert door.inside == 1
+
+
+def test_no_more_wait_at_the_door_than_it_has_room_for() -> None:
+    door = FairDoor(1, 1)
+    door.enter("a", 1)
+    waiting = threading.Thread(target=lambda: door.enter("b", 30))
+    waiting.start()
+    while door.waiting < 1:
+        time.sleep(0.001)
+    started = time.monotonic()
+    with pytest.raises(TransportTimeout, match="1 wait already"):
+        door.enter("c", 30)
+    assert time.monotonic() - started < 5
+    door.check(1)
+    with pytest.raises(TransportTimeout, match="1 wait already"):
+        door.check(2)
+    door.leave("a")
+    waiting.join(10)
+    assert (door.inside, door.waiting) == (1, 0)
+    FairDoor(1).check(10_000)

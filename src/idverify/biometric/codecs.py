@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from idverify import limits
 from idverify.biometric._headers import ImageFormat, ImageHeader, read_header
 from idverify.biometric.image import MAX_PIXELS, Image, as_image, check_size
 from idverify.errors import ConfigurationError, ImageError
@@ -41,6 +42,11 @@ MAX_PIXELS_JPEG2000 = 16_000_000
 
 MAX_PIXELS_WSQ = 16_000_000
 """So does the WSQ decoder."""
+
+_WORKING_BYTES = {
+    ImageFormat.JPEG: 12, ImageFormat.WEBP: 10, ImageFormat.TIFF: 12, ImageFormat.WSQ: 10,
+}  # fmt: skip
+"""Bytes that a decoder holds for a pixel, result included; 8 where nothing else is said. Measured, and rounded up."""
 
 CHIP_FORMATS = frozenset({ImageFormat.JPEG, ImageFormat.JPEG2000, ImageFormat.PNG})
 """What ISO/IEC 19794-5 and 39794-5 let a chip hold."""
@@ -92,6 +98,8 @@ def decode_image(
     Raises:
         ImageError: not such a picture, truncated, or over the caps.
         ConfigurationError: a WSQ picture, and the extra ``wsq`` is not installed.
+
+    Where many threads decode at once, they wait for one another at :func:`idverify.limits.set_limits`'s ``decoding``.
     """
     header = probe_image(data)
     if header.format not in formats:
@@ -100,10 +108,24 @@ def decode_image(
     own = {ImageFormat.JPEG2000: MAX_PIXELS_JPEG2000, ImageFormat.WSQ: MAX_PIXELS_WSQ}
     cap = min(max_pixels, own.get(header.format, max_pixels))
     check_size(header.width, header.height, max_pixels=cap)
+    with limits.DECODING.share(working_bytes(header)):
+        return _decode(bytes(data), header, cap, upright=upright)
+
+
+def working_bytes(header: ImageHeader) -> int:
+    """Memory that decoding such a picture takes, result included, at most about."""
+    if header.format is ImageFormat.JPEG2000:  # four bytes a sample
+        each = 8 + 4 * max(3, header.components)
+    else:
+        each = _WORKING_BYTES.get(header.format, 8)
+    return header.width * header.height * each
+
+
+def _decode(data: bytes, header: ImageHeader, cap: int, *, upright: bool) -> Image:
     if header.format is ImageFormat.WSQ:
         from idverify.biometric import _wsq_process
 
-        return as_image(_wsq_process.decode(bytes(data), header), max_pixels=cap)
+        return as_image(_wsq_process.decode(data, header), max_pixels=cap)
     cv2 = _cv2()
     raw = np.frombuffer(data, np.uint8)
     try:

@@ -10,16 +10,18 @@ import functools
 import hashlib
 import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from idverify.biometric.calibration import CalibrationTable, load_table
+from idverify.biometric.graph_cache import GraphCache, cache_of_environment
 from idverify.biometric.model_card import ModelCard
-from idverify.biometric.runtime import OnnxSession, self_test, thread_count
+from idverify.biometric.runtime import CPU as _CPU
+from idverify.biometric.runtime import OnnxSession, difference, provider_shares, self_test, thread_count
 from idverify.errors import ConfigurationError, ModelError
 
-CPU: tuple[str, ...] = ("CPUExecutionProvider",)
+CPU: tuple[str, ...] = _CPU
 MAX_MANIFEST_BYTES = 1024 * 1024
 MAX_MODEL_BYTES = 1024 * 1024 * 1024
 
@@ -31,10 +33,15 @@ class ModelCheck:
     Attributes:
         card: its card.
         problem: what is wrong, in words; None where nothing is.
+        difference: where another provider than the processor was tried, the largest distance of an output from the
+            processor's, as a share of its length.
+        shares: which share of the network's time each provider took then.
     """
 
     card: ModelCard
     problem: str | None
+    difference: float | None = None
+    shares: Mapping[str, float] | None = None
 
 
 def default_manifest() -> Path:
@@ -57,12 +64,16 @@ class ModelRegistry:
     Sessions are kept: asking twice for the same model, threads and providers gives the same session.
     """
 
-    def __init__(self, manifest: Path | None = None, *, search: Sequence[Path] | None = None) -> None:
+    def __init__(
+        self, manifest: Path | None = None, *, search: Sequence[Path] | None = None, graphs: Path | None = None
+    ) -> None:
         """Reads the manifest; opens no model.
 
         Args:
             manifest: the manifest; that of the package where None.
             search: folders that hold the model files, first match wins; ``files/`` beside the manifest where None.
+            graphs: folder for graphs that onnxruntime has optimised (:mod:`idverify.biometric.graph_cache`); that of
+                ``IDVERIFY_GRAPH_CACHE`` where None, and none where that is not set.
 
         Raises:
             ModelError: the manifest is missing or malformed.
@@ -71,6 +82,7 @@ class ModelRegistry:
         self._search = tuple(search) if search is not None else (self._manifest.parent / "files",)
         self._cards, self._defaults = _read_manifest(self._manifest)
         self._sessions: dict[tuple[str, int, tuple[str, ...]], OnnxSession] = {}
+        self._graphs = GraphCache(graphs) if graphs is not None else cache_of_environment()
         self._lock = threading.Lock()
 
     @property
@@ -155,7 +167,7 @@ class ModelRegistry:
             session = self._sessions.get(key)
             if session is None:
                 model, card = self.load(model_id), self.card(model_id)
-                session = OnnxSession(model, card, providers=key[2], threads=key[1])
+                session = OnnxSession(model, card, providers=key[2], threads=key[1], graphs=self._graphs)
                 if key[2] != CPU:
                     self_test(session, OnnxSession(model, card, providers=CPU, threads=key[1]))
                 self._sessions[key] = session
@@ -180,19 +192,30 @@ class ModelRegistry:
             raise ModelError(f"the calibration table {table.id} was measured on another model than {card.identity}")
         return table
 
-    def verify(self) -> tuple[ModelCheck, ...]:
-        """Loads every model once: bytes, graph and calibration table; problems are told, not raised."""
-        checks = []
-        for card in self.cards:
-            problem = None
-            try:
-                OnnxSession(self.load(card.id), card, providers=CPU, threads=1)
-                self.calibration(card.id)
-                self.calibration(card.id, records=True)
-            except ModelError as error:
-                problem = str(error)
-            checks.append(ModelCheck(card=card, problem=problem))
-        return tuple(checks)
+    def verify(self, *, providers: Sequence[str] = CPU) -> tuple[ModelCheck, ...]:
+        """Loads every model once: bytes, graph and calibration table; problems are told, not raised.
+
+        Args:
+            providers: where they are other than the processor, each model is run on them too, and compared.
+        """
+        return tuple(self._checked(card, tuple(providers)) for card in self.cards)
+
+    def _checked(self, card: ModelCard, providers: tuple[str, ...]) -> ModelCheck:
+        apart: float | None = None
+        shares: Mapping[str, float] | None = None
+        try:
+            model = self.load(card.id)
+            reference = OnnxSession(model, card, providers=CPU, threads=1)
+            self.calibration(card.id)
+            self.calibration(card.id, records=True)
+            if providers != CPU:
+                elsewhere = OnnxSession(model, card, providers=providers, threads=1)
+                apart = difference(elsewhere, reference)
+                shares = provider_shares(model, card, providers=providers)
+                self_test(elsewhere, reference)
+        except (ModelError, ConfigurationError) as error:
+            return ModelCheck(card=card, problem=str(error), difference=apart, shares=shares)
+        return ModelCheck(card=card, problem=None, difference=apart, shares=shares)
 
 
 def _read_manifest(path: Path) -> tuple[dict[str, ModelCard], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""``idverify models list|verify|build|add|calibrate``."""
+"""``idverify models list|verify|cache|build|add|calibrate``."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The model registry: what there is, is it intact, how it is built.")
     group.command("list", help="Every model: task, size, licence, training data.")(list_models)
     group.command("verify", help="Check size, SHA-256, graph and calibration table of every model.")(verify)
+    group.command("cache", help="The folder of optimised graphs: what it keeps, and emptying it.")(cache)
     group.command("build", help="Rebuild model files from their pinned packages (in a checkout).")(build)
     group.command("add", help="Try a face embedding network and add it to a registry of your own.")(add)
     group.command("calibrate", help="Measure score against false match rate on your pictures.")(calibrate)
@@ -68,23 +69,64 @@ def list_models(as_json: _ui.JsonOption = False) -> None:
 
 
 @_ui.guarded
-def verify(as_json: _ui.JsonOption = False) -> None:
-    """Verify the models; exit code 1 where one is missing or altered."""
-    from idverify.biometric.models import default_registry
+def verify(
+    providers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--provider", metavar="NAME", help="Try an execution provider of onnxruntime too; repeat it in order."
+        ),
+    ] = None,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Verify the models; exit code 1 where one is missing or altered, or a provider does not give its numbers."""
+    from idverify.biometric.models import CPU, default_registry
 
     with _ui.progress() as display:
         display.update("models")
-        checks = default_registry().verify()
+        checks = default_registry().verify(providers=tuple(providers) if providers else CPU)
     if as_json:
-        answer = [
-            {"id": c.card.id, "version": c.card.version, "ok": c.problem is None, "problem": c.problem} for c in checks
-        ]
+        answer = []
+        for c in checks:
+            told: dict[str, object] = {"id": c.card.id, "version": c.card.version, "ok": c.problem is None}
+            told["problem"] = c.problem
+            if providers:
+                told |= {"difference": c.difference, "time_by_provider": dict(c.shares or {})}
+            answer.append(told)
         _ui.print_json({"models": answer})
     else:
         for c in checks:
             line = f"✓ {c.card.identity}" if c.problem is None else f"✗ {c.card.identity}: {c.problem}"
             _ui.say(line, style="green" if c.problem is None else "red")
+            if c.difference is not None:
+                shares = ", ".join(f"{name} {share:.0%}" for name, share in (c.shares or {}).items())
+                _ui.say(f"  difference {c.difference:.1e} of its length; of the time {shares}", style="dim")
     _ui.leave(_ui.Exit.OK if all(c.problem is None for c in checks) else _ui.Exit.FAILURE)
+
+
+@_ui.guarded
+def cache(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", metavar="DIR", envvar="IDVERIFY_GRAPH_CACHE", help="The folder."),
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete the graphs.")] = False,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Show or empty the folder of optimised graphs; exit code 2 where others may write into it."""
+    from idverify.biometric.graph_cache import GraphCache
+
+    if folder is None:
+        raise typer.BadParameter("no folder is named: --dir DIR, or IDVERIFY_GRAPH_CACHE", param_hint="--dir")
+    kept = GraphCache(folder)
+    found = kept.entries()
+    if clear:
+        kept.clear()
+    if as_json:
+        graphs = [{"name": entry.name, "size": entry.size} for entry in found]
+        _ui.print_json({"folder": str(folder), "graphs": graphs, "cleared": clear})
+        return
+    size = sum(entry.size for entry in found) / 1e6
+    _ui.say(f"{len(found)} graphs, {size:.1f} MB" + (": đã xoá · deleted" if clear else ""))
 
 
 def recipes_directory() -> Path:

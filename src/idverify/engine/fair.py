@@ -123,10 +123,11 @@ class FairDoor:
 
     Args:
         limit: places.
+        waiting: who may wait for one at the same time; any number where None.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, waiting: int | None = None) -> None:
+        self._limit, self._most = limit, waiting
         self._lock = threading.Lock()
         self._holding: Counter[str] = Counter()
         self._waiting: list[tuple[str, threading.Event]] = []
@@ -151,13 +152,15 @@ class FairDoor:
         """Wait for a place, so many seconds.
 
         Raises:
-            TransportTimeout: there was none in time.
+            TransportTimeout: there was none in time, or too many wait already.
             OperationCancelled: the token was set meanwhile.
         """
         with self._lock:
             if self._holding.total() < self._limit:
                 self._holding[counter] += 1
                 return
+            if self._most is not None and len(self._waiting) >= self._most:
+                raise self._full()
             turn = threading.Event()
             self._waiting.append((counter, turn))
         try:
@@ -170,6 +173,14 @@ class FairDoor:
             if not waits:
                 self.leave(counter)
             raise
+
+    def check(self, coming: int) -> None:
+        """Raise TransportTimeout where so many, inside, waiting and on their way, leave no room for one more."""
+        if self._most is not None and coming >= self._limit + self._most:
+            raise self._full()
+
+    def _full(self) -> TransportTimeout:
+        return TransportTimeout(f"all {self._limit} places are taken and {self._most} wait already; try again later")
 
     def _await(self, turn: threading.Event, patience: float, cancel: CancelToken | None) -> None:
         deadline = time.monotonic() + patience

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from idverify import _telemetry
+from idverify import _telemetry, limits
 from idverify.chip.reading import Progress
 from idverify.chip.transport.base import CancelToken
 from idverify.decision import Outcome
@@ -245,7 +245,7 @@ class Course:
 
     @contextlib.contextmanager
     def stage(self, stage: Stage, *, attempt: Attempt | None = None) -> Iterator[None]:
-        """A stage from its start to its end, on one thread.
+        """A stage from its start to its end, on one thread. Where it waits for a processor, the deadline holds too.
 
         Raises:
             OperationCancelled, TransportTimeout: before it, or because of what its first event led to.
@@ -256,7 +256,7 @@ class Course:
         started = time.thread_time()
         state = State.FAILED
         try:
-            with _telemetry.span(stage.value, parent=self._context):
+            with _telemetry.span(stage.value, parent=self._context), limits.heeding(self.check):
                 yield
             state = State.FINISHED
         finally:

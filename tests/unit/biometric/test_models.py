@@ -12,9 +12,10 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from idverify import limits
 from idverify.biometric import ModelCard, ModelRegistry, default_registry
 from idverify.biometric.models import CPU, default_manifest
-from idverify.biometric.runtime import THREADS_VARIABLE, thread_count
+from idverify.biometric.runtime import THREADS_VARIABLE, OnnxSession, difference, probe, provider_shares, thread_count
 from idverify.errors import ConfigurationError, ModelError
 
 YUNET = "yunet-2023mar"
@@ -270,9 +271,13 @@ class Elsewhere:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, starts: bool = True, change: float = 0.0) -> None:
         made = ort.InferenceSession
         elsewhere = self
+        self.told: list[dict[str, str]] = []
 
         class Session:
-            def __init__(self, model: bytes, options: Any, providers: list[str]) -> None:
+            def __init__(self, model: bytes, options: Any, providers: list[str], provider_options: Any = ({},)) -> None:
+                if providers[0] == elsewhere.name:
+                    elsewhere.told.append(provider_options[0])
+                options.add_session_config_entry("session.disable_cpu_ep_fallback", "0")  # it runs every node
                 self.inner = made(model, options, providers=["CPUExecutionProvider"])
                 self.other = starts and providers[0] == elsewhere.name
 
@@ -290,10 +295,11 @@ class Elsewhere:
         monkeypatch.setattr(ort, "InferenceSession", Session)
 
 
-@pytest.mark.parametrize("model", [YUNET, "lightcnn-v4-int8", "fr-liveness"])
+@pytest.mark.parametrize("model", [YUNET, "lightcnn-v4-int8", "fr-liveness", "leader-fast"])
 def test_another_provider_must_give_the_numbers_of_the_processor(monkeypatch: pytest.MonkeyPatch, model: str) -> None:
-    Elsewhere(monkeypatch)
-    assert ModelRegistry().session(model, providers=(Elsewhere.name, *CPU)).card.id == model
+    other = Elsewhere(monkeypatch)
+    assert ModelRegistry().session(model, providers=(Elsewhere.name, *CPU), threads=2).card.id == model
+    assert [told["num_of_threads"] for told in other.told] == [str(min(2, limits.cores()))]
     Elsewhere(monkeypatch, change=0.5)
     with pytest.raises(ModelError, match="other numbers"):
         ModelRegistry().session(model, providers=(Elsewhere.name,))
@@ -306,3 +312,62 @@ def test_a_provider_that_does_not_start_is_not_replaced_in_silence(monkeypatch: 
     Elsewhere(monkeypatch, starts=False)
     with pytest.raises(ConfigurationError, match="not on OpenVINO"):
         ModelRegistry().session(YUNET, providers=(Elsewhere.name, *CPU))
+
+
+def test_the_made_up_input_makes_every_output_say_something() -> None:
+    """A threshold of some hundred would hold every minutia back, and a comparison of nothing always passes."""
+    registry = ModelRegistry()
+    for card in registry.cards:
+        for name, found in registry.session(card.id).run(probe(card)).items():
+            assert found.size > 1, name
+            assert np.linalg.norm(found) > 0, name
+            assert len(np.unique(found)) > 1 or found.size == 1, name
+
+
+def test_rows_that_change_places_are_the_same_and_other_rows_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = ModelRegistry().session("leader-fast")
+    reference = ModelRegistry().session("leader-fast")
+    rows = reference.run(probe(reference.card))["minutiae"]
+
+    def gives(found: np.ndarray) -> float:
+        monkeypatch.setattr(session, "run", lambda _: {"minutiae": found})
+        return difference(session, reference)
+
+    assert gives(rows[::-1].copy()) == 0
+    assert gives(rows[:-1]) == np.inf
+    assert gives(np.repeat(rows[:1], len(rows), axis=0)) > 0.1
+    assert gives(np.zeros_like(rows)) > 0.1
+    assert gives(np.full_like(rows, np.nan)) == np.inf
+
+
+def test_the_processor_alone_takes_all_of_the_time() -> None:
+    card = default_registry().card(YUNET)
+    assert provider_shares(default_registry().load(YUNET), card, providers=CPU) == {CPU[0]: pytest.approx(1.0)}
+    with pytest.raises(ConfigurationError, match="has no provider"):
+        provider_shares(default_registry().load(YUNET), card, providers=("NoSuchProvider",))
+
+
+def test_a_provider_that_is_named_alone_runs_everything_or_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime itself refuses, where it was told to; with the processor named after it, it was not told to."""
+    strict = []
+
+    def session(model: bytes, options: Any, providers: list[str], **more: Any) -> Any:
+        strict.append(options.get_session_config_entry("session.disable_cpu_ep_fallback"))
+        raise RuntimeError("nodes are assigned to CPU, but fallback to CPU EP has been explicitly disabled by the user")
+
+    card, model = default_registry().card(YUNET), default_registry().load(YUNET)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["OtherExecutionProvider", *CPU])
+    monkeypatch.setattr(ort, "InferenceSession", session)
+    with pytest.raises(ConfigurationError, match="name CPUExecutionProvider after it"):
+        OnnxSession(model, card, providers=("OtherExecutionProvider",))
+    assert strict == ["1"]
+
+
+def test_verifying_on_another_provider_tells_how_far_apart_the_numbers_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    Elsewhere(monkeypatch, change=0.5)
+    checks = ModelRegistry().verify(providers=(Elsewhere.name, *CPU))
+    assert all("other numbers" in (c.problem or "") for c in checks)
+    assert all(c.difference is not None and c.difference > 0.02 for c in checks)
+    assert [c.difference for c in ModelRegistry().verify()] == [None] * len(checks)
+    checks = ModelRegistry().verify(providers=("NoSuchProvider",))
+    assert all("no provider" in (c.problem or "") for c in checks)

@@ -24,7 +24,8 @@ Run = Callable[..., tuple[int, str, str]]
 COMMANDS = [
     ["demo"], ["readers"], ["read"], ["check"], ["verify"], ["face", "compare"], ["evaluate", "face"],
     ["trust", "import"], ["trust", "list"], ["trust", "show"], ["trust", "status"], ["models", "list"],
-    ["models", "verify"], ["models", "build"], ["models", "add"], ["models", "calibrate"], ["emulate"], ["inspect"],
+    ["models", "verify"], ["models", "cache"], ["models", "build"], ["models", "add"], ["models", "calibrate"], ["emulate"],
+    ["inspect"],
 ]  # fmt: skip
 
 
@@ -475,6 +476,9 @@ def test_models_list_and_verify(run: Run) -> None:
     code, out, _ = run("models", "verify", "--json")
     assert code == 0
     assert [m["ok"] for m in json.loads(out)["models"]] == [True] * len(listed)
+    code, out, _ = run("models", "verify", "--provider", "NoSuchProvider", "--json")
+    assert code == 1
+    assert all("NoSuchProvider" in m["problem"] and m["difference"] is None for m in json.loads(out)["models"])
     assert "training data" in run("models", "list")[1]
 
 

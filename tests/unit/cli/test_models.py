@@ -98,3 +98,18 @@ def test_people_read_what_was_measured(run: Run, tmp_path: Path, faces: Path) ->
     assert "own-1: 27 genuine, 64 impostor" in out
     card = ModelRegistry(tmp_path / "ours" / "manifest.toml").default("face-embedding")
     assert (card.id, card.channel_order, card.calibration) == ("mine", "BGR", "own-1")
+
+
+def test_the_folder_of_optimised_graphs_is_shown_and_emptied(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("IDVERIFY_GRAPH_CACHE", raising=False)
+    assert run("models", "cache")[0] == 2
+    folder = tmp_path / "graphs"
+    assert json.loads(run("models", "cache", "--dir", folder, "--json")[1])["graphs"] == []
+    ModelRegistry(graphs=folder).session("yunet-2023mar")
+    monkeypatch.setenv("IDVERIFY_GRAPH_CACHE", str(folder))
+    assert "1 graphs" in run("models", "cache")[1]
+    told = json.loads(run("models", "cache", "--clear", "--json")[1])
+    assert (len(told["graphs"]), told["cleared"]) == (1, True)
+    assert list(folder.iterdir()) == []
