@@ -244,3 +244,60 @@ def test_a_transaction_of_a_closed_pool_is_cancelled(matcher: FaceMatcher) -> No
     shared.close()
     with pytest.raises(OperationCancelled):
         shared.verify(MemoryTransport(card().fresh()), password(), **options())  # type: ignore[arg-type]
+
+
+def test_tasks_wait_at_the_door_and_no_more_of_them_than_it_has_room_for(matcher: FaceMatcher) -> None:
+    release = threading.Event()
+
+    def slow(_: object) -> Path:
+        release.wait(30)
+        return PICTURES / "live.jpg"
+
+    async def run() -> list[object]:
+        with pool(matcher, limit=1, waiting=2) as shared:
+
+            def start(counter: str) -> asyncio.Task[idverify.VerificationResult]:
+                transport = MemoryTransport(card().fresh())
+                chosen = options(live=slow)
+                return asyncio.create_task(shared.averify(transport, password(), counter=counter, **chosen))  # type: ignore[arg-type]
+
+            tasks = [start("busy")]
+            while not shared.health.running:
+                await asyncio.sleep(0.01)
+            tasks += [start("busy"), start("calm")]
+            while shared.health.waiting < 2:
+                await asyncio.sleep(0.01)
+            with pytest.raises(TransportTimeout, match="2 wait already"):
+                await start("another")
+            release.set()
+            return [(await task).decision.outcome for task in tasks]
+
+    assert asyncio.run(run()) == [Outcome.ACCEPT] * 3
+
+
+def test_networks_of_many_counters_run_within_the_limits_of_the_process(matcher: FaceMatcher) -> None:
+    from idverify import limits
+
+    before, most, over = limits.get_limits(), 0, threading.Event()
+    limits.set_limits(threads=1)
+
+    def watch() -> None:
+        nonlocal most
+        while not over.wait(0.0005):
+            most = max(most, limits.usage().threads)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        with pool(matcher, limit=8, workers=4) as shared, ThreadPoolExecutor(8) as counters:
+            work = [
+                counters.submit(shared.verify, MemoryTransport(card().fresh()), password(), **options())  # type: ignore[arg-type]
+                for _ in range(8)
+            ]
+            assert [f.result(120).decision.outcome for f in work] == [Outcome.ACCEPT] * 8
+    finally:
+        over.set()
+        watcher.join(10)
+        limits.set_limits(threads=before.threads)
+    assert most == 1
+    assert limits.usage() == limits.Usage(threads=0, decoding=0, waiting=0)

@@ -19,7 +19,6 @@ application's own numbers too.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -161,7 +160,7 @@ class OnnxSession:
             model: the ONNX file.
             card: its card.
             providers, threads: as of :func:`open_session`.
-            graphs: where optimised graphs are kept for the processor; nowhere where None.
+            graphs: where optimised graphs are kept for the processor, under the card's SHA-256; nowhere where None.
 
         Raises:
             ModelError: onnxruntime refuses the graph, or its inputs and outputs are not those of the card.
@@ -303,9 +302,7 @@ def _session_of_cache(model: bytes, card: ModelCard, threads: int, graphs: Graph
     """
     import onnxruntime as ort
 
-    name = graph_name(
-        hashlib.sha256(model).hexdigest(), onnxruntime=ort.__version__, providers=CPU, threads=threads, options=_KEPT
-    )
+    name = graph_name(card.sha256, onnxruntime=ort.__version__, providers=CPU, threads=threads, options=_KEPT)
     kept = graphs.read(name)
     if kept is not None:
         try:

@@ -24,8 +24,8 @@ Run = Callable[..., tuple[int, str, str]]
 COMMANDS = [
     ["demo"], ["readers"], ["read"], ["check"], ["verify"], ["face", "compare"], ["evaluate", "face"],
     ["trust", "import"], ["trust", "list"], ["trust", "show"], ["trust", "status"], ["models", "list"],
-    ["models", "verify"], ["models", "cache"], ["models", "build"], ["models", "add"], ["models", "calibrate"], ["emulate"],
-    ["inspect"],
+    ["models", "verify"], ["models", "cache"], ["models", "build"], ["models", "add"], ["models", "calibrate"],
+    ["emulate"], ["inspect"],
 ]  # fmt: skip
 
 
