@@ -127,7 +127,10 @@ class ModelRegistry:
         for folder in self._search:
             if (folder / card.file).is_file():
                 return folder / card.file
-        raise ModelError(f"the file {card.file} of {card.identity} is missing; see models/recipes for how it is built")
+        raise ModelError(
+            f"the file {card.file} of {card.identity} is missing: install idverify-emrtd anew, or build it in a "
+            "checkout ('idverify models build')"
+        )
 
     def load(self, model_id: str) -> bytes:
         """The bytes of a model file, size and SHA-256 verified.
