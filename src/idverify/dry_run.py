@@ -167,7 +167,7 @@ def dry_run(policy: Policy, paths: Iterable[Path]) -> DryRun:
 def _files(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
     for path in paths:
         if path.is_dir():
-            for file in sorted(path.rglob("*.json")):
+            for file in sorted(f for f in path.rglob("*.json") if f.is_file()):  # no pipe that never ends
                 yield str(file.relative_to(path)), file
         elif path.exists():
             yield path.name, path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,12 @@ def test_what_is_no_report_is_refused(data: bytes) -> None:
 def test_noise_is_no_report(data: bytes) -> None:
     with pytest.raises(MalformedDataError):
         Recorded.from_json(data)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_folder_does_not_stop_the_run(folder: Path) -> None:
+    os.mkfifo(folder / "endless.json")
+    assert len(dry_run(GATE, [folder]).verdicts) == 3
 
 
 def test_files_that_are_no_reports_are_named_and_the_others_judged(folder: Path) -> None:

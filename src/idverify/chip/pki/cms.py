@@ -25,6 +25,8 @@ from idverify.report import CheckStatus, Reason
 
 MAX_CERTIFICATES: Final = 64
 MAX_SIGNERS: Final = 8
+_MAX_NAMED: Final = 4
+"""Certificates that are tried for one signer: its identifier should name one."""
 
 
 class Deviation(enum.StrEnum):
@@ -279,7 +281,7 @@ class SignedData:
             found = []
         if not found:
             return Verdict(CheckStatus.FAILED, Reason.SIGNER_NOT_FOUND)
-        verdicts = [self._verify_under(signer, certificate) for certificate in found]
+        verdicts = [self._verify_under(signer, certificate) for certificate in found[:_MAX_NAMED]]
         best = next((v for v in verdicts if v.ok), verdicts[0])
         return replace(best, deviations=(*deviations, *best.deviations)) if best.ok else best
 

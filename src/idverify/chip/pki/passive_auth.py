@@ -28,6 +28,8 @@ from idverify.oids import Bsi, Icao
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 
 _EAC_GROUPS = frozenset({FileId.DG3, FileId.DG4})
+_MAX_TRIED = 3
+"""Signers whose paths are looked for: documents have one, and every path costs up to 200 signatures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +271,7 @@ def _open_sod(raw: bytes | None, trust: TrustStore, at: datetime) -> _Sod:
     good = [v for v in verdicts if v.ok]
     verdict = good[0] if good else verdicts[0]
     if len(good) > 1:  # every one of them signed the same content; one whose path is trusted is enough
-        verdict = next((v for v in good if _trusted(v.signer, signed, trust, at)), verdict)
+        verdict = next((v for v in good[:_MAX_TRIED] if _trusted(v.signer, signed, trust, at)), verdict)
     sod = _Sod(signed=signed, verdict=verdict, deviations=verdict.deviations)
     if shell.trailing:
         sod.deviations = (*sod.deviations, Deviation.TRAILING_BYTES)

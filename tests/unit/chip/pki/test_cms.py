@@ -163,6 +163,30 @@ def test_a_certificate_of_the_same_name_and_number_with_another_key_does_not_ver
     assert (verdict.status, verdict.reason) == (CheckStatus.FAILED, Reason.SIGNATURE_INVALID)
 
 
+def test_few_signatures_are_checked_however_many_signers_and_certificates_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Eight signers under each of 64 certificates of one name and number would take seconds on a slow curve."""
+    checked: list[object] = []
+    from idverify.crypto import signature as sig
+
+    real = sig.verify
+    monkeypatch.setattr(sig, "verify", lambda *arguments: checked.append(arguments) or real(*arguments))
+    genuine = reference.ContentInfo.load(EC.sign(LDS, CONTENT))
+    content = genuine["content"]
+    certificate, signer = content["certificates"][0].dump(), content["signer_infos"][0].dump()
+
+    def altered(raw: bytes, number: int) -> bytes:
+        return raw[:-2] + bytes([raw[-2] ^ 0x55, number])
+
+    content["certificates"] = [reference.CertificateChoices.load(altered(certificate, n)) for n in range(64)]
+    content["signer_infos"] = [reference.SignerInfo.load(altered(signer, n)) for n in range(8)]
+    signed = SignedData.parse(genuine.dump(force=True))
+    assert (len(signed.certificates), len(signed.signers)) == (64, 8)
+    assert not signed.verify({LDS}).ok
+    assert 8 <= len(checked) <= 64
+
+
 def test_bytes_behind_the_structure_are_refused_or_told() -> None:
     encoded = EC.sign(LDS, CONTENT) + b"\0"
     with pytest.raises(MalformedDataError):
