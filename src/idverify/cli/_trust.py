@@ -48,6 +48,11 @@ def default_store() -> Path:
     return base / "idverify" / "trust"
 
 
+def is_filled(store: Path) -> bool:
+    """Whether anything is there: an import that found nothing to take leaves a folder with its lock behind."""
+    return store.is_file() or (store.is_dir() and any(f.suffix != ".lock" for f in store.iterdir()))
+
+
 def load_trust(paths: list[Path] | None) -> TrustStore:
     """The trust store that the options mean.
 
@@ -59,7 +64,7 @@ def load_trust(paths: list[Path] | None) -> TrustStore:
 
     if not paths:
         store = default_store()
-        if not store.is_dir():
+        if not is_filled(store):
             raise ConfigurationError(
                 "no trust anchors: give --trust PATH, or fill this user's trust store with 'idverify trust import PATH'"
             )

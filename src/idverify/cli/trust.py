@@ -33,7 +33,7 @@ def _open(store: Path | None) -> tuple[TrustStore, Path]:
     from idverify.chip.pki.trust_store import TrustStore
 
     directory = store if store is not None else _trust.default_store()
-    if not directory.exists():
+    if not _trust.is_filled(directory):
         raise ConfigurationError(f"there is no trust store at {directory}; make one with 'idverify trust import PATH'")
     return TrustStore.open(directory), directory
 

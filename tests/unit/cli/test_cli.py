@@ -564,7 +564,9 @@ def test_verify_asks_a_person_to_move_and_takes_no_recording_that_does_not(
 
 
 @pytest.mark.parametrize("wrong", ["empty folder", "other file"])
-def test_what_can_be_no_anchor_makes_no_store(run: Run, tmp_path: Path, wrong: str) -> None:
+def test_what_can_be_no_anchor_makes_no_store(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
     given = tmp_path / "given"
     if wrong == "other file":
         given.write_bytes(b"%PDF-1.7")
@@ -573,6 +575,9 @@ def test_what_can_be_no_anchor_makes_no_store(run: Run, tmp_path: Path, wrong: s
     code, out, _ = run("trust", "import", given, "--store", tmp_path / "store")
     assert (code, "no store was made" in out) == (1, True)
     assert "given: unknown-format (neither a certificate, a list nor a trust store)" in out
+    assert "there is no trust store at" in technical(run("trust", "status", "--store", tmp_path / "store"))
+    monkeypatch.setenv("IDVERIFY_TRUST_STORE", str(tmp_path / "store"))
+    assert "no trust anchors: give --trust PATH" in technical(run("check", folder))
 
 
 def test_a_file_where_a_folder_belongs(run: Run, folder: Path, tmp_path: Path) -> None:
