@@ -106,7 +106,7 @@ class TerminalCredentials:
             UnsupportedAlgorithmError: the certificate asks for a signature that is not known here.
         """
         own = self.certificate.public_key
-        known = [c for c in (curve, *(c.public_key.curve for c in self.issuers)) if c is not None]
+        known = [c for c in (curve, own.curve, *(c.public_key.curve for c in self.issuers)) if c is not None]
         if own.rsa is None and not known:
             return None
         candidates = []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from random import Random
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec as pyca_ec
 from tests.shared import shared
 
+from idverify import Secret
 from idverify.chip.access.terminal_key import InMemoryTerminalKey, RemoteTerminalKey
 from idverify.chip.pki.cvc import CvCertificate
 from idverify.crypto import curves
@@ -100,3 +102,52 @@ def test_a_remote_signer() -> None:
     for answer in (b"", bytes(5000)):
         with pytest.raises(TerminalKeyError):
             RemoteTerminalKey(lambda m, a, answer=answer: answer).sign(b"abc", PLAIN)
+
+
+def key_files() -> dict[str, bytes]:
+    """One key in every container that openssl writes."""
+    key = pyca_ec.generate_private_key(pyca_ec.BrainpoolP256R1())
+    pkcs8, sec1 = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL
+    pem, der = serialization.Encoding.PEM, serialization.Encoding.DER
+    bare, locked = serialization.NoEncryption(), serialization.BestAvailableEncryption(b"passphrase")
+    return {
+        "pkcs8.pem": key.private_bytes(pem, pkcs8, bare), "pkcs8.der": key.private_bytes(der, pkcs8, bare),
+        "sec1.pem": key.private_bytes(pem, sec1, bare), "sec1.der": key.private_bytes(der, sec1, bare),
+        "locked.pem": key.private_bytes(pem, pkcs8, locked), "locked.der": key.private_bytes(der, pkcs8, locked),
+        "locked-sec1.pem": key.private_bytes(pem, sec1, locked),
+    }  # fmt: skip
+
+
+def test_every_container_holds_the_same_key() -> None:
+    files = key_files()
+    curve = curves.by_name("brainpoolP256r1")
+    numbers = serialization.load_der_private_key(files["pkcs8.der"], None).public_key().public_numbers()  # type: ignore[union-attr]
+    public = PublicKey.ec(curve, numbers.x, numbers.y)  # type: ignore[union-attr]
+    for name, data in files.items():
+        key = InMemoryTerminalKey.load(data, Secret("passphrase"))
+        assert key.curve == curve
+        assert sig.verify(public, PLAIN, key.sign(b"abc", PLAIN), b"abc"), name
+        around = b"Bag Attributes\n" + data + b"\n-----BEGIN CERTIFICATE-----\nAA==\n" if name.endswith("pem") else data
+        assert sig.verify(public, PLAIN, InMemoryTerminalKey.load(around, Secret("passphrase")).sign(b"", PLAIN), b"")
+        if name.startswith("locked"):
+            for wrong in (None, Secret("other"), Secret("")):
+                with pytest.raises(ConfigurationError, match="passphrase") as caught:
+                    InMemoryTerminalKey.load(data, wrong)
+                assert "other" not in str(caught.value).split()
+
+
+def test_damaged_key_files_are_refused_cleanly() -> None:
+    random, files = Random(7), list(key_files().values())
+    refused = 0
+    for _ in range(600):
+        data = bytearray(random.choice(files))
+        for _ in range(random.randint(1, 4)):
+            at = random.randrange(len(data))
+            data[at : at + random.choice((0, 1, 1, 9))] = random.randbytes(random.choice((0, 1, 1, 4)))
+        try:
+            InMemoryTerminalKey.load(bytes(data), Secret("passphrase"))
+        except ConfigurationError:
+            refused += 1
+    assert refused > 400
+    with pytest.raises(ConfigurationError, match="beyond the cap"):
+        InMemoryTerminalKey.load(bytes(20000))
