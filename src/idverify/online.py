@@ -119,6 +119,8 @@ class HttpOptions:
     def __post_init__(self) -> None:
         if not self.url.startswith("https://"):
             raise ConfigurationError("the online check needs an https:// address")
+        if "@" in self.url.removeprefix("https://").partition("/")[0]:
+            raise ConfigurationError("the address of the online check holds a password; it belongs into the headers")
         if not 1 <= self.attempts <= 10:
             raise ConfigurationError(f"attempts must be 1 … 10, got {self.attempts}")
         if self.answer_key is not None:

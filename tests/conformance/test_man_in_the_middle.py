@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import cache
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from idverify.chip.access.active_auth import ActiveAuthEvidence, run_active_auth, verify_active_auth
 from idverify.chip.access.bac import run_bac
@@ -29,11 +32,16 @@ from idverify.chip.lds.files import FileId
 from idverify.chip.lds.security_infos import ChipAuthenticationPublicKeyInfo, SecurityInfos
 from idverify.chip.pki.cms import SignedData
 from idverify.chip.pki.cvc import CvChain
+from idverify.chip.pki.trust_store import TrustStore
 from idverify.chip.session import DocumentSession
 from idverify.chip.transport.memory import MemoryTransport
 from idverify.crypto.block import Cipher
+from idverify.decision import Outcome
 from idverify.emulator import Card, ChipAuthSpec, PaceOption, TestCvPki, personalise, pkcs8
 from idverify.errors import IdVerifyError
+from idverify.report import CheckId, Reason
+from idverify.verification import verify
+from tests.conformance.reading import AT
 
 SELECT = CommandAPDU(0x00, 0xA4, 0x04, 0x0C, data=bytes.fromhex("a0000002471001"))
 READ_COM = CommandAPDU(0x00, 0xB0, 0x9E, 0x00, le=8)
@@ -283,3 +291,40 @@ def test_a_whole_visit_cannot_be_replayed() -> None:
 
         with pytest.raises(IdVerifyError):
             visit(replay)
+
+
+class Persistent(Wire):
+    """Is there from the first answer on, and when the reader begins anew too."""
+
+    def __init__(self, card: Card, alter: Alter) -> None:
+        super().__init__(card, alter)
+        self.armed = True
+
+
+@given(
+    st.integers(0, 60), st.integers(-40, 40), st.integers(1, 255), st.sampled_from(("once", "always", "from then on"))
+)
+@settings(max_examples=120, deadline=None)
+def test_a_transaction_accepts_what_came_unaltered_only(number: int, at: int, flip: int, how: str) -> None:
+    """One byte somewhere in a transaction: the same data come out, or an error, or no acceptance; nothing else."""
+    card = document("GM")
+    trust = TrustStore.from_certificates(card.trust_anchors)
+
+    def alter(n: int, raw: bytes) -> bytes:
+        hit = {"once": n == number, "always": n % 61 == number, "from then on": n >= number}[how]
+        where = at % len(raw) if raw else 0
+        return raw[:where] + bytes([raw[where] ^ flip]) + raw[where + 1 :] if hit and raw else raw
+
+    wire = Persistent(card.fresh(), alter)
+    try:
+        result = verify(
+            MemoryTransport(wire), AccessPassword.can(card.can or ""), trust=trust, policy="document", at=AT,
+            timeout=timedelta(seconds=30),
+        )  # fmt: skip
+    except IdVerifyError:
+        return
+    if result.decision.outcome is Outcome.ACCEPT:
+        genuine_hashes = {c.subject for c in result.report.results(CheckId.DG_HASH) if c.reason is Reason.OK}
+        assert {"DG1", "DG2", "DG14", "DG15"} <= genuine_hashes
+        assert result.holder is not None
+        assert result.holder.reveal().number in card.mrz.replace("\n", "")

@@ -353,6 +353,7 @@ def test_signed_answers(service: Service, kind: str) -> None:
     "changes",
     [
         {"url": "http://127.0.0.1/x"},
+        {"url": "https://user:secret@127.0.0.1/x"},
         {"attempts": 0},
         {"answer_key": b"x"},
         {"answer_key": b"x", "echo_path": "requestId"},

@@ -75,7 +75,7 @@ def perhaps_counted(what: str) -> Iterator[None]:
         what: what the card checks, for people (``the PIN``).
 
     Raises:
-        TransportError: as it came, with that sentence.
+        TransportError: of the kind that it came as, with that sentence.
     """
     try:
         yield
@@ -83,7 +83,9 @@ def perhaps_counted(what: str) -> Iterator[None]:
         words = (
             f"This was while {what} was being checked: the try may have been counted. Ask before you spend another one"
         )
-        raise type(error)(f"{error}. {words}") from error
+        # a transport of somebody else's may raise kinds of its own, which are made in ways of their own
+        kind = next(k for k in type(error).__mro__ if k.__module__ == TransportError.__module__)
+        raise kind(f"{error}. {words}") from error
 
 
 def refuse_password(sw: int, *, command: str, password: AccessPassword) -> NoReturn:

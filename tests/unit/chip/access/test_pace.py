@@ -33,6 +33,7 @@ from idverify.crypto.curves import by_parameter_id
 from idverify.errors import (
     AccessDeniedError,
     CardLockedError,
+    CardRemovedError,
     IdVerifyError,
     MalformedDataError,
     ProtocolError,
@@ -344,6 +345,26 @@ class Warned(Refusing):
     def send(self, command: CommandAPDU) -> ResponseAPDU:
         answer = self.card.send(command)
         return ResponseAPDU(b"", self.sw) if command.ins == 0x22 else answer
+
+
+def test_a_transport_s_own_kind_of_error_stays_within_our_tree() -> None:
+    """Somebody's transport raises a kind of its own while the PIN is judged; it is made in a way of its own, too."""
+
+    class LinkLost(CardRemovedError):
+        def __init__(self, *, port: int) -> None:
+            super().__init__(f"port {port}")
+
+    class Breaks:
+        def __init__(self) -> None:
+            self.card = card_for(info_of("GM", 12, Cipher.AES128), Cipher.AES128)
+
+        def send(self, command: CommandAPDU) -> ResponseAPDU:
+            if self.card.step == 3:
+                raise LinkLost(port=7)
+            return self.card.send(command)
+
+    with pytest.raises(CardRemovedError, match=r"port 7\. .*may have been counted"):
+        run_pace(Breaks(), info_of("GM", 12, Cipher.AES128), AccessPassword.pin("500540"), rng=os.urandom)
 
 
 def test_counter_told_at_set_up() -> None:
