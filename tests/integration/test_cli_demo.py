@@ -62,6 +62,7 @@ def test_somebody_else_is_rejected(run: Run) -> None:
     assert code == 3
     assert "TỪ CHỐI · REJECT" in out
     assert "The face does not match the portrait in the chip." in out
+    assert "The card has passed; the person does not match its holder." in out
 
 
 REASONS = {

@@ -67,6 +67,14 @@ OUTCOMES_WITHOUT_PERSON: Mapping[str, Text] = {
 }
 """What is said instead where nobody's face or finger was compared."""
 
+ANOTHER_PERSON: Mapping[str, Text] = {
+    "reject": Text(
+        "Thẻ đạt mọi bước kiểm tra, nhưng người xuất trình không khớp với chủ thẻ.",
+        "The card has passed; the person does not match its holder.",
+    ),
+}
+"""What is said instead where nothing but the comparison with the person failed."""
+
 CHECKS: Mapping[CheckId, CheckText] = {
     CheckId.ACCESS_PACE: CheckText(
         Text("Mở chip bằng PACE", "Chip opened with PACE"),

@@ -22,8 +22,8 @@ from idverify.presentation.wording import (
     check_title,
     decision_reason,
     grouped,
-    outcome,
     rate_in_words,
+    verdict,
 )
 from idverify.presentation.wording import status as status_text
 from idverify.presentation.wording import subject as subject_text
@@ -74,7 +74,7 @@ def _title(result: VerificationResult) -> str:
 
 
 def _outcome(result: VerificationResult) -> _texts.CheckText:
-    return outcome(result.decision.outcome.value, person_checked=bool(result.scores))
+    return verdict(result.decision, result.report, result.scores)
 
 
 def _guard() -> str:

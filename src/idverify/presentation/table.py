@@ -17,9 +17,9 @@ from idverify.presentation.wording import (
     check_title,
     decision_reason,
     grouped,
-    outcome,
     printable,
     rate_in_words,
+    verdict,
 )
 from idverify.presentation.wording import status as status_text
 from idverify.presentation.wording import subject as subject_text
@@ -78,7 +78,7 @@ def big_letters(word: str) -> tuple[str, ...]:
 
 def _verdict(result: VerificationResult) -> Padding:
     kind = result.decision.outcome.value
-    text = outcome(kind, person_checked=bool(result.scores))
+    text = verdict(result.decision, result.report, result.scores)
     lines = (*big_letters(text.title.en), "", f"{text.title.vi} · {text.title.en}", text.passed.vi, text.passed.en)
     return Padding(RichText("\n".join(lines), no_wrap=True, overflow="ellipsis"), (1, 3), style=_BANNER[kind])
 

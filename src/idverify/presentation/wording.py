@@ -8,9 +8,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from idverify.decision import Decision, ScoreLike
 from idverify.presentation import _texts
 from idverify.presentation._texts import CheckText, Text
-from idverify.report import CheckId, CheckResult, CheckStatus, Reason
+from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 
 __all__ = [
     "CHALLENGE_AGAIN",
@@ -31,6 +32,7 @@ __all__ = [
     "reason",
     "status",
     "subject",
+    "verdict",
 ]
 
 _CODE = re.compile(r"(?P<check>[a-z.-]+): (?P<word>[a-z-]+)(?: \((?P<subject>.*)\))?")
@@ -43,6 +45,7 @@ _CONCERN = (
     CheckStatus.SUCCESSFUL,
 )
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_STRANGER = frozenset(f"{c}: {Reason.BELOW_THRESHOLD}" for c in (CheckId.FACE_MATCH, CheckId.FINGER_MATCH))
 _UNREAD = (Reason.NOT_READ, Reason.ACCESS_REFUSED, Reason.FILE_ABSENT)
 _NOT_ASKED = (Reason.NOT_REQUESTED, Reason.NOT_OFFERED, Reason.NOT_IMPLEMENTED)
 
@@ -114,6 +117,16 @@ def outcome(value: str, *, person_checked: bool = True) -> CheckText:
     text = _texts.OUTCOMES[value]
     if not person_checked and value in _texts.OUTCOMES_WITHOUT_PERSON:
         return CheckText(text.title, _texts.OUTCOMES_WITHOUT_PERSON[value])
+    return text
+
+
+def verdict(decision: Decision, report: VerificationReport, scores: Iterable[ScoreLike]) -> CheckText:
+    """The verdict on one transaction and what it means; of the person only where a comparison has passed or failed."""
+    compared = {CheckId(f"{score.modality}.match") for score in scores}
+    matched = any(report.status(check) is CheckStatus.SUCCESSFUL for check in compared)
+    text = outcome(decision.outcome.value, person_checked=matched)
+    if decision.reasons and all(reason in _STRANGER for reason in decision.reasons):
+        return CheckText(text.title, _texts.ANOTHER_PERSON.get(decision.outcome.value, text.passed))
     return text
 
 

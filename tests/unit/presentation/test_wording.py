@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 
 from idverify.chip.session import Phase
-from idverify.decision import Outcome
+from idverify.decision import Decision, Outcome
 from idverify.presentation import _texts, decision_reason, explain, grouped, outcome, rate_in_words
-from idverify.presentation.wording import Text, advice, phase, reason, subject
-from idverify.report import CheckId, CheckResult, CheckStatus, Reason
+from idverify.presentation.wording import Text, advice, phase, reason, subject, verdict
+from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 from tests.results import NO, OK, genuine_checks
 
 EVERYTHING = [
@@ -20,6 +21,7 @@ EVERYTHING = [
     *_texts.GROUPS.values(),
     *_texts.FILES.values(),
     *_texts.HOLDER.values(),
+    *_texts.ANOTHER_PERSON.values(),
     *(t for c in (*_texts.CHECKS.values(), *_texts.OUTCOMES.values()) for t in c),
 ]
 
@@ -80,6 +82,31 @@ def test_decision_reasons_become_sentences() -> None:
 def test_accept_without_a_face_does_not_speak_of_the_person() -> None:
     assert "holder" in outcome("accept").passed.en
     assert "has not been checked" in outcome("accept", person_checked=False).passed.en
+
+
+def test_the_verdict_speaks_of_the_person_only_where_a_comparison_decided() -> None:
+    class Finger:
+        modality, fmr = "finger", 1e-4
+
+    def said(outcome: str, status: CheckStatus, reason: Reason, *reasons: str, scores: tuple[Finger, ...]) -> str:
+        check = CheckResult(check=CheckId.FINGER_MATCH, status=status, reason=reason)
+        report = VerificationReport(checks=(check,), trust_store_id="", verified_at=datetime(2026, 6, 1, tzinfo=UTC))
+        return verdict(Decision(Outcome(outcome), "p", reasons), report, scores).passed.en
+
+    compared = (Finger(),)
+    passed, failed = CheckStatus.SUCCESSFUL, CheckStatus.FAILED
+    assert "person is its holder" in said("accept", passed, Reason.ABOVE_THRESHOLD, scores=compared)
+    assert "has not been checked" in said("accept", passed, Reason.ABOVE_THRESHOLD, scores=())
+    unasked = said("accept", CheckStatus.UNDETERMINED, Reason.NOT_REQUESTED, scores=compared)
+    assert "has not been checked" in unasked, "a finger that the policy did not ask for makes nobody the holder"
+    assert "has not been checked" in said("accept", failed, Reason.BELOW_THRESHOLD, scores=compared)
+    stranger = "finger.match: below-threshold"
+    assert "person does not match" in said("reject", failed, Reason.BELOW_THRESHOLD, stranger, scores=compared)
+    both = said(
+        "reject", failed, Reason.BELOW_THRESHOLD, stranger, "pa.sod.signature: signature-invalid", scores=compared
+    )
+    assert "Do not rely on this card" in both
+    assert "Do not rely" in said("reject", failed, Reason.BELOW_THRESHOLD, scores=compared)
 
 
 def test_every_advice_has_words() -> None:
