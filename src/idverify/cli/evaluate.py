@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from pathlib import Path
 from typing import Annotated
 
@@ -43,25 +44,55 @@ def face(
     model: Annotated[
         str | None, typer.Option("--model", metavar="ID", help="Embedding model; the default else.")
     ] = None,
+    chip: Annotated[
+        int | None,
+        typer.Option(
+            "--chip",
+            metavar="BYTES",
+            min=500,
+            max=1_000_000,
+            help="Portraits as on a chip: grey, 240 x 320, JPEG 2000 of so many bytes.",
+        ),
+    ] = None,
+    sweep: Annotated[
+        int | None,
+        typer.Option(
+            "--sweep", metavar="N", min=1, help="Make one picture of each of the first N genuine pairs worse, too."
+        ),
+    ] = None,
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Measure the face matcher."""
     from idverify.biometric.evaluation import evaluate_faces, plot_det
+    from idverify.biometric.evaluation import sweep as worse
+    from idverify.biometric.evaluation.face import read_pairs_file
     from idverify.biometric.face.matcher import FaceMatcher
+
+    matcher = FaceMatcher(model=model)
 
     with _ui.progress() as display:
         found = evaluate_faces(
             pairs,
             images,
             all_pairs=all_pairs,
-            matcher=FaceMatcher(model=model),
+            matcher=matcher,
             scores=scores,
+            portrait=worse.chip(chip) if chip is not None else None,
             on_progress=lambda done, total: display.update(f"ảnh · pictures {done}/{total}", done, total),
         )
         if det is not None:
             display.update("DET")
             plot_det({found.model: found.curve}, det, title=f"{found.genuine:,} genuine, {found.impostor:,} impostor")
+        rows: tuple[worse.SweepRow, ...] = ()
+        if sweep is not None:
+            listed, done = read_pairs_file(pairs), itertools.count(1)
+            rows = worse.sweep_faces(
+                listed, images, matcher=matcher, limit=sweep,
+                on_row=lambda row: display.update(f"{row.name}", next(done), len(worse.STANDARD)),
+            )  # fmt: skip
     answer = found.to_json()
+    if rows:
+        answer["sweep"] = [row.to_json() for row in rows]
     if as_json:
         _ui.print_json(answer)
         return
@@ -77,6 +108,10 @@ def face(
         threshold = found.threshold_at_fmr[level]
         _ui.say(f"  FNMR at FMR {level:7}{value:.4%}  ({low:.4%} … {high:.4%}), threshold {threshold:.4f}")
     _ui.say(f"  per image          {found.ms_per_image_median:.1f} ms (median)")
+    if rows:
+        _ui.say(f"  misses at FMR 1e-4, one picture of {rows[0].genuine} genuine pairs made worse", style="bold")
+    for row in rows:
+        _ui.say(f"  {row.name:26}{row.fnmr:6.1%}  ({row.no_face} without a face), mean score {row.mean:.3f}")
 
 
 @_ui.guarded

@@ -13,7 +13,7 @@ from idverify.biometric.evaluation.face import FaceVectors, all_pair_scores, fol
 from idverify.biometric.face import FaceMatcher
 from idverify.errors import ConfigurationError, ImageError
 from tests.shared import shared
-from tests.unit.biometric.pictures import FILES
+from tests.unit.biometric.pictures import FILES, picture
 
 PAIRS = "2\t1\nOne\t1\t2\nOne\t1\tTwo\t1\nOne\t2\t3\nTwo\t1\tThree\t1\n"
 LAYOUT = {
@@ -99,6 +99,18 @@ def test_all_pairs_compares_every_two(folder: Path, matcher: FaceMatcher) -> Non
     assert len(rows) == 10
     assert sum(int(r["genuine"]) for r in rows) == 3
     assert all((r["a"].split("/")[0] == r["b"].split("/")[0]) == (r["genuine"] == "1") for r in rows)
+
+
+def test_portraits_can_be_changed_first_and_live_pictures_are_not(folder: Path, matcher: FaceMatcher) -> None:
+    """Every portrait shows the third person then: only her own live picture matches."""
+    out = folder / "scores.csv"
+    images = folder / "images"
+    evaluate_faces(folder / "pairs.txt", images, matcher=matcher, scores=out, portrait=lambda _: picture("astronaut"))
+    with out.open(newline="", encoding="utf-8") as stream:
+        found = {row["b"]: float(row["score"]) for row in csv.DictReader(stream)}
+    assert found.pop("Three/Three_0001.jpg") > 0.6
+    assert len(found) == 3
+    assert all(score < 0.3 for score in found.values())
 
 
 def test_picture_without_a_face_counts_as_failure_and_never_matches(folder: Path, matcher: FaceMatcher) -> None:

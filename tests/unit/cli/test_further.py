@@ -289,6 +289,14 @@ def test_faces_are_evaluated(run: Run, tmp_path: Path) -> None:
     assert det.read_bytes()[:4] == b"\x89PNG"
     assert scores.read_text().startswith("a,b,genuine,score\n")
     assert "EER" in run("evaluate", "face", "--pairs", pairs, "--images", images)[1]
+    base = ("evaluate", "face", "--pairs", pairs, "--images", images)
+    code, out, _ = run(*base, "--chip", "15000", "--sweep", "1", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert [row["name"] for row in told["sweep"]][:2] == ["clean", "half size"]
+    assert {row["genuine"] for row in told["sweep"]} == {1}
+    assert "three times the light" in run(*base, "--sweep", "1")[1]
+    assert run(*base, "--chip", "10")[0] == 2
 
 
 # ---- privacy ----------------------------------------------------------------------------------------------------

@@ -174,6 +174,20 @@ def _file(name: str, number: str) -> str:
     return f"{name}/{name}_{int(number):04d}.jpg"
 
 
+def read_pairs_file(path: Path) -> PairsFile:
+    """:func:`read_pairs` of a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, is over 64 MiB, or not in that format.
+    """
+    try:
+        if path.stat().st_size > MAX_PAIRS_BYTES:
+            raise ConfigurationError(f"the pairs file is over {MAX_PAIRS_BYTES} bytes")
+        return read_pairs(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError("the pairs file cannot be read") from None
+
+
 def evaluate_faces(
     pairs: Path,
     images: Path,
@@ -181,6 +195,7 @@ def evaluate_faces(
     all_pairs: bool = False,
     matcher: FaceMatcher | None = None,
     scores: Path | None = None,
+    portrait: Callable[[Image], Image] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FaceEvaluation:
     """Runs the protocol.
@@ -191,6 +206,7 @@ def evaluate_faces(
         all_pairs: error rates over every two pictures named in the file; the accuracy stays that of the pairs.
         matcher: the matcher to measure; the default one where None.
         scores: CSV file to write, ``a,b,genuine,score``, a line for each comparison.
+        portrait: what becomes of each picture before it is a portrait, such as ``evaluation.sweep.chip(15_000)``.
         on_progress: called after each picture with how many are done and how many there are.
 
     Raises:
@@ -198,16 +214,11 @@ def evaluate_faces(
         ImageError: a picture cannot be decoded.
         ModelError: a model is missing, altered or failed.
     """
-    try:
-        if pairs.stat().st_size > MAX_PAIRS_BYTES:
-            raise ConfigurationError(f"the pairs file is over {MAX_PAIRS_BYTES} bytes")
-        listed = read_pairs(pairs.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        raise ConfigurationError("the pairs file cannot be read") from None
+    listed = read_pairs_file(pairs)
     _need_files(listed, images)
     matcher = matcher if matcher is not None else FaceMatcher()
     matcher.warm_up()
-    vectors = embed_files(matcher, images, listed.images, on_progress, where=listed.where)
+    vectors = embed_files(matcher, images, listed.images, on_progress, where=listed.where, as_portrait=portrait)
     protocol = _pair_scores(vectors, listed.pairs)
     truth = np.array([p.genuine for p in listed.pairs])
     if scores is not None:
@@ -284,6 +295,7 @@ def embed_files(
     on_progress: Callable[[int, int], None] | None = None,
     *,
     where: Callable[[int], str] = "picture {}".format,
+    as_portrait: Callable[[Image], Image] | None = None,
 ) -> FaceVectors:
     """The templates of picture files, as a portrait's and as a live picture's.
 
@@ -293,6 +305,7 @@ def embed_files(
         names: their paths below it.
         on_progress: called with how many are done, of how many.
         where: what errors call the picture of that place in ``names``.
+        as_portrait: what becomes of each picture before it is a portrait.
 
     Raises:
         ConfigurationError: a file cannot be read.
@@ -312,7 +325,7 @@ def embed_files(
             raise ImageError(f"{where(done - 1)} cannot be decoded: {error}") from None
         live = _vector(matcher, image, CaptureKind.LIVE)
         times.append((time.perf_counter() - start) * 1000)
-        portrait = _vector(matcher, image, CaptureKind.PORTRAIT)
+        portrait = _vector(matcher, as_portrait(image) if as_portrait else image, CaptureKind.PORTRAIT)
         found.append((portrait, live) if portrait is not None and live is not None else None)
         if on_progress is not None:
             on_progress(done, len(names))
