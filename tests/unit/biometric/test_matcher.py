@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from idverify.biometric import CHIP_FORMATS, Modality, as_image, decode_image, encode_jpeg2000
+from idverify.biometric import CHIP_FORMATS, Modality, as_image, decode_image, default_registry, encode_jpeg2000
 from idverify.biometric.face import CaptureKind, FaceMatcher, FaceTemplate
-from idverify.biometric.face.embed import prepare
-from idverify.errors import BiometricError, ConfigurationError, NoFaceError
+from idverify.biometric.face.embed import FaceEmbedder, prepare
+from idverify.errors import BiometricError, ConfigurationError, ModelError, NoFaceError
 from tests.unit.biometric.pictures import FILES, picture
 
 ONE_PERSON = ("portrait", "live", "congress")
@@ -140,3 +142,37 @@ def test_preparation_follows_the_card(matcher: FaceMatcher) -> None:
     assert fed.dtype == np.float32
     assert fed[0, 0, 5, 7] == (crop[5, 7, 2] - 1.0) / 2.0
     assert fed[0, 2, 5, 7] == (crop[5, 7, 0] - 3.0) / 8.0
+
+
+def test_a_picture_and_its_mirror_image_go_in_one_run_where_the_network_takes_both(matcher: FaceMatcher) -> None:
+    """One run or two: the same vector. A network that takes one picture is run twice."""
+    registry = default_registry()
+    card = registry.default("face-embedding")
+    session = registry.session(card.id, threads=1)
+    runs: list[int] = []
+
+    class Counted:
+        def run(self, inputs: Mapping[str, np.ndarray], /) -> Mapping[str, np.ndarray]:
+            runs.append(len(inputs["image"]))
+            return session.run(inputs)
+
+    one = replace(card, inputs=tuple(replace(spec, shape=(1, *spec.shape[1:])) for spec in card.inputs))
+    crop = matcher.analyse(picture("portrait")).crop
+    (both,) = FaceEmbedder(Counted(), card).embed([crop], mirror=True)
+    (apart,) = FaceEmbedder(Counted(), one).embed([crop], mirror=True)
+    assert runs == [2, 1, 1]
+    assert np.array_equal(both, apart)
+    (plain,) = FaceEmbedder(Counted(), card).embed([crop])
+    assert 0.8 < float(plain @ both) < 0.9999
+
+
+def test_a_network_that_gives_too_few_numbers_is_our_error(matcher: FaceMatcher) -> None:
+    card = default_registry().default("face-embedding")
+
+    class Short:
+        def run(self, inputs: Mapping[str, np.ndarray], /) -> Mapping[str, np.ndarray]:
+            return {"embedding": np.ones((1, card.output_dim + len(inputs) - 1), np.float32)}
+
+    crop = matcher.analyse(picture("portrait")).crop
+    with pytest.raises(ModelError, match="no embedding"):
+        FaceEmbedder(Short(), card).embed([crop], mirror=True)
