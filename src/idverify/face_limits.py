@@ -164,7 +164,7 @@ class FaceLimits:
 
     live: _Stated = ()
     portrait: _Stated = ()
-    _table: Mapping[CaptureKind, Mapping[QualityMeasure, Limit]] = field(init=False, repr=False, compare=False)
+    _table: dict[CaptureKind, dict[QualityMeasure, Limit]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         order = list(QualityMeasure)
@@ -178,9 +178,9 @@ class FaceLimits:
                     check_limit(measure, limit)
                 except ConfigurationError as error:
                     raise ConfigurationError(f"{kind.value}.{measure.value}: {error}") from None
-            table[kind] = MappingProxyType({**DEFAULTS[kind], **stated})
+            table[kind] = {**DEFAULTS[kind], **stated}
             object.__setattr__(self, kind.value, tuple(sorted(stated.items(), key=lambda item: order.index(item[0]))))
-        object.__setattr__(self, "_table", MappingProxyType(table))
+        object.__setattr__(self, "_table", table)
 
     def stated(self, kind: CaptureKind) -> dict[QualityMeasure, Limit]:
         """What is stated for a kind of picture."""
@@ -188,7 +188,7 @@ class FaceLimits:
 
     def of(self, kind: CaptureKind) -> Mapping[QualityMeasure, Limit]:
         """The limits of every measure for a kind of picture."""
-        return self._table[kind]
+        return MappingProxyType(self._table[kind])
 
     def judge(self, kind: CaptureKind, evidence: Mapping[str, str]) -> bool | None:
         """Whether recorded raw values keep to the limits that decide.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import tomllib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -555,6 +557,7 @@ def test_limits_are_read_over_those_of_the_base_and_survive_being_written_out() 
     assert Policy.from_mapping(tomllib.loads(_policy_file.to_toml(policy))) == policy
     assert Policy.from_mapping(policy.to_mapping()) == policy
     assert hash(policy) == hash(Policy.from_mapping(policy.to_mapping()))
+    assert pickle.loads(pickle.dumps(policy)) == copy.deepcopy(policy) == policy
     gate = Policy.from_mapping({"id": "g", "extends": "airport-gate", "quality": {"live": {"yaw": {"worst": 25}}}})
     assert gate.quality.of(CaptureKind.LIVE)[QualityMeasure.YAW].worst == 25
     assert gate.quality.of(CaptureKind.LIVE)[QualityMeasure.PITCH].worst == 35

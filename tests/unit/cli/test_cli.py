@@ -465,6 +465,9 @@ def test_face_compare_tells_people_apart(run: Run) -> None:
     answer = json.loads(same[1])
     assert answer["match"] is True
     assert {"modality", "value", "threshold", "fmr", "model"} == set(answer["score"])
+    first, second = answer["measures"]
+    assert [first["scalar"], second["scalar"]] == answer["quality"]
+    assert {"measure", "raw", "scalar", "status", "use", "advice"} == set(first["components"][0])
     code, out, _ = run("face", "compare", pictures() / "portrait.jpg", pictures() / "other.jpg")
     assert code == 3
     assert "DIFFERENT PERSONS" in out
