@@ -51,8 +51,8 @@ def features(image: Image, landmarks: NDArray[np.float32]) -> NDArray[np.float64
         BiometricError: landmarks that cannot be aligned.
     """
     step = max(1, int(float(np.hypot(*(landmarks[1] - landmarks[0]))) / 64))  # of large faces not every pixel is needed
-    part, points = Image(image[::step, ::step]), landmarks / np.float32(step)
-    luma = grey(align_face(part, points, side=_SIDE, crop_scale=_SCALE)).astype(np.float32)
+    part = image if step == 1 else Image(np.ascontiguousarray(image[::step, ::step]))
+    luma = grey(align_face(part, landmarks / np.float32(step), side=_SIDE, crop_scale=_SCALE)).astype(np.float32)
     cells = _directions(luma[_LOWER])
     strength = np.log1p(cells.sum(axis=2))
     length = np.sqrt((cells**2).sum(axis=2, keepdims=True)) + _FLOOR
