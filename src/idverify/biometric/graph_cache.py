@@ -101,7 +101,7 @@ class GraphCache:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._opened():
-                made = tempfile.TemporaryDirectory(prefix=_DRAFT, dir=self._folder)
+                made = tempfile.TemporaryDirectory(prefix=_DRAFT, dir=self._folder, ignore_cleanup_errors=True)
         except (OSError, _NotOursError) as error:
             _log.warning("an optimised graph is not kept: %s", _why(error))
             yield None

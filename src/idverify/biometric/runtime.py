@@ -310,11 +310,13 @@ def _session_of_cache(model: bytes, card: ModelCard, threads: int, graphs: Graph
         except ModelError:  # of the right hash, and yet no graph for this onnxruntime: made anew below
             pass
     with graphs.draft() as draft:
-        session = open_session(model, card.identity, providers=CPU, threads=threads, draft=draft)
-        with contextlib.suppress(OSError, ModelError):
-            if draft is not None and _same_numbers(made := draft.read_bytes(), session, card, threads):
-                graphs.keep(name, made)
-        return session
+        if draft is not None:
+            with contextlib.suppress(OSError, ModelError):  # a full disk, for one
+                session = open_session(model, card.identity, providers=CPU, threads=threads, draft=draft)
+                if _same_numbers(made := draft.read_bytes(), session, card, threads):
+                    graphs.keep(name, made)
+                return session
+    return open_session(model, card.identity, providers=CPU, threads=threads)
 
 
 _KEPT = "all optimisations, one thread across nodes, no spinning"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,18 @@ def test_a_folder_that_cannot_be_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert same(numbers(tmp_path / "file" / "graphs"), numbers(None))
     assert same(numbers(tmp_path / "file"), numbers(None))
+
+
+def test_a_graph_that_cannot_be_written_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk: onnxruntime cannot write, or what it wrote cannot be read."""
+
+    @contextlib.contextmanager
+    def nowhere(_: GraphCache) -> Iterator[Path]:
+        yield folder / "nowhere" / "graph.onnx"
+
+    monkeypatch.setattr(GraphCache, "draft", nowhere)
+    assert same(numbers(folder), numbers(None))
+    assert not folder.exists()
 
 
 def test_eight_processes_start_at_once(folder: Path) -> None:
