@@ -14,9 +14,12 @@ import pytest
 
 from idverify import limits
 from idverify.biometric import ModelCard, ModelRegistry, default_registry
+from idverify.biometric.face import FaceMatcher, PassivePad
+from idverify.biometric.finger.engine import FingerMatcher
 from idverify.biometric.models import CPU, default_manifest
 from idverify.biometric.runtime import THREADS_VARIABLE, OnnxSession, difference, probe, provider_shares, thread_count
 from idverify.errors import ConfigurationError, ModelError
+from tests.unit.biometric.pictures import picture
 
 YUNET = "yunet-2023mar"
 
@@ -371,3 +374,12 @@ def test_verifying_on_another_provider_tells_how_far_apart_the_numbers_are(monke
     assert [c.difference for c in ModelRegistry().verify()] == [None] * len(checks)
     checks = ModelRegistry().verify(providers=("NoSuchProvider",))
     assert all("no provider" in (c.problem or "") for c in checks)
+
+
+def test_every_matcher_asks_for_the_provider_that_it_was_given() -> None:
+    for matcher in (FaceMatcher(providers=["NoSuchProvider"]), FingerMatcher(providers=["NoSuchProvider"])):
+        with pytest.raises(ConfigurationError, match="no provider NoSuchProvider"):
+            matcher.warm_up()
+    face = FaceMatcher().analyse(picture("portrait")).face
+    with pytest.raises(ConfigurationError, match="no provider NoSuchProvider"):
+        PassivePad(providers=["NoSuchProvider"]).score(picture("portrait"), face)

@@ -15,7 +15,7 @@ from idverify.biometric.finger.matcher import Comparison, compare
 from idverify.biometric.finger.minutiae import FingerPosition
 from idverify.biometric.finger.records import decode_record
 from idverify.biometric.finger.template import RECORD, FingerTemplate, make_template
-from idverify.biometric.models import ModelRegistry, default_registry
+from idverify.biometric.models import CPU, ModelRegistry, default_registry
 from idverify.biometric.score import Modality, Score
 from idverify.errors import ConfigurationError
 
@@ -24,14 +24,16 @@ class FingerMatcher:
     """Matches fingers. Thread-safe; share one. The network is opened at the first picture."""
 
     def __init__(
-        self, registry: ModelRegistry | None = None, *, model: str | None = None, threads: int | None = None
-    ) -> None:
+        self, registry: ModelRegistry | None = None, *, model: str | None = None, threads: int | None = None,
+        providers: Sequence[str] = CPU,
+    ) -> None:  # fmt: skip
         """Chooses the model.
 
         Args:
             registry: where models come from; that of the package where None.
             model: minutiae model by id; the registry's default where None.
             threads: threads of one inference.
+            providers: onnxruntime's execution providers.
 
         Raises:
             ConfigurationError: no such model, or of another task.
@@ -43,7 +45,7 @@ class FingerMatcher:
             raise ConfigurationError(f"{self._card.identity} is a model for {self._card.task}, not for {TASK}")
         self._table = self._registry.calibration(self._card.id)
         self._record_table = self._registry.calibration(self._card.id, records=True)
-        self._threads = threads
+        self._threads, self._providers = threads, tuple(providers)
         self._extractor: FingerExtractor | None = None
         self._lock = threading.Lock()
 
@@ -66,7 +68,9 @@ class FingerMatcher:
         """Opens the network."""
         with self._lock:
             if self._extractor is None:
-                self._extractor = FingerExtractor(self._registry, model_id=self._card.id, threads=self._threads)
+                self._extractor = FingerExtractor(
+                    self._registry, model_id=self._card.id, threads=self._threads, providers=self._providers
+                )
 
     def sample(
         self, picture: NDArray[np.uint8], *, dpi: float = c.DPI, position: FingerPosition = FingerPosition.UNKNOWN,

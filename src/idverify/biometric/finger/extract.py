@@ -7,6 +7,7 @@ x, y, cosine and sine of the direction, probability of an ending, and score.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from idverify.biometric.finger.quality import FingerQuality, assess
 from idverify.biometric.finger.segment import Foreground, Grey, find_foreground
 from idverify.biometric.finger.template import FingerTemplate, make_template
 from idverify.biometric.image import check_size
-from idverify.biometric.models import ModelRegistry, default_registry
+from idverify.biometric.models import CPU, ModelRegistry, default_registry
 from idverify.errors import ConfigurationError, ImageError, NoFingerError
 
 TASK = "finger-minutiae"
@@ -52,14 +53,15 @@ class FingerExtractor:
     """Finds minutiae. Thread-safe; opens its network once, and never the network outside."""
 
     def __init__(
-        self, registry: ModelRegistry | None = None, *, model_id: str | None = None, threads: int | None = None
-    ) -> None:
+        self, registry: ModelRegistry | None = None, *, model_id: str | None = None, threads: int | None = None,
+        providers: Sequence[str] = CPU,
+    ) -> None:  # fmt: skip
         """Opens the network.
 
         Args:
             registry: the models; those of the package where None.
             model_id: a model of the task ``finger-minutiae``; the manifest's default where None.
-            threads: as in :class:`~idverify.biometric.runtime.OnnxSession`.
+            threads, providers: as in :class:`~idverify.biometric.runtime.OnnxSession`.
 
         Raises:
             ModelError: the model file is missing or altered.
@@ -69,7 +71,7 @@ class FingerExtractor:
         self._card = registry.card(model_id) if model_id is not None else registry.default(TASK)
         if self._card.task != TASK:
             raise ConfigurationError(f"{self._card.identity} is a model for {self._card.task}, not for {TASK}")
-        self._session = registry.session(self._card.id, threads=threads)
+        self._session = registry.session(self._card.id, threads=threads, providers=providers)
 
     @property
     def model(self) -> str:
