@@ -12,6 +12,7 @@ import pytest
 
 from idverify.biometric.finger.engine import FingerMatcher
 from idverify.biometric.finger.matcher import similarity
+from idverify.biometric.finger.records import encode_record
 from idverify.biometric.finger.segment import find_foreground
 from idverify.biometric.finger.template import make_template
 from idverify.emulator.fingers import SyntheticFinger
@@ -50,6 +51,15 @@ def test_compare(benchmark: Any, matcher: FingerMatcher, fingers: Any, genuine: 
     probe = matcher.template(fingers[0].impression(0, difficulty=0.3))
     other = matcher.template(fingers[0 if genuine else 1].impression(1, difficulty=0.3))
     assert (benchmark(similarity, probe, other) > 0.3) == genuine
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+def test_compare_with_a_record(benchmark: Any, matcher: FingerMatcher, fingers: Any, genuine: bool) -> None:
+    """A print with a record of minutiae from elsewhere: the wider search of the counter."""
+    probe = matcher.template(fingers[0].impression(0, difficulty=0.3))
+    other = matcher.sample(fingers[0 if genuine else 1].impression(1, difficulty=0.3)).minutiae
+    (record,) = matcher.template_of_record(encode_record((other,)))
+    assert (benchmark(similarity, probe, record) > 0.3) == genuine
 
 
 def test_compare_with_a_hundred(benchmark: Any, matcher: FingerMatcher, fingers: Any) -> None:

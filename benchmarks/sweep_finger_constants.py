@@ -3,9 +3,9 @@
 Run as ``python -m benchmarks.sweep_finger_constants DIR``; DIR holds folders in FVC's layout. For every folder in turn
 the constants are chosen on the others: each starts far from the shipped value and takes, one after the other in
 ``--rounds`` rounds, the value of its list with the least error there (EER + FMR1000 + a tenth of ZeroFMR, pooled; ties
-by the distance of the distributions; a quarter of the impostor comparisons, for time). The folder that was left out is
-then compared with these constants. The pooled rates of the last rows but two are rates on databases that chose nothing;
-the network is the shipped one throughout.
+by the distance of the distributions; a quarter of the impostor comparisons, for time, or one in ``--every``). The
+folder that was left out is then compared with these constants. The pooled rates of the last rows but two are rates on
+databases that chose nothing; the network is the shipped one throughout.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def pooled(databases: list[Database], every: int = 1) -> tuple[dict[str, float],
     return rates, rates["eer"] + rates["fmr1000"] + 0.1 * rates["zerofmr"] - 1e-4 * apart
 
 
-def choose(databases: list[Database], rounds: int) -> dict[str, Any]:
+def choose(databases: list[Database], rounds: int, every: int) -> dict[str, Any]:
     """Constants by coordinate descent."""
     chosen = {name: values[0] for name, values in GRID.items()}
     put(chosen)
@@ -83,7 +83,7 @@ def choose(databases: list[Database], rounds: int) -> dict[str, Any]:
         costs = []
         for value in values:
             put({name: value})
-            costs.append(pooled(databases, every=4)[1])
+            costs.append(pooled(databases, every)[1])
         chosen[name] = values[int(np.argmin(costs))]
         put(chosen)
     return chosen
@@ -102,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--every", type=int, default=4, help="choose by one in so many impostor comparisons")
     args = parser.parse_args()
     shipped = {name: getattr(constants, name) for name in GRID}
     put({"MINUTIA_THRESHOLD": min(GRID["MINUTIA_THRESHOLD"])})
@@ -112,7 +113,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     parts = []
     for name, database in databases.items():
-        chosen = choose([d for n, d in databases.items() if n != name], args.rounds)
+        chosen = choose([d for n, d in databases.items() if n != name], args.rounds, args.every)
         parts.append(database.scores())
         score, genuine = parts[-1]
         differ = ", ".join(f"{k} {v}" for k, v in chosen.items() if v != shipped[k])

@@ -11,15 +11,18 @@
 A mirrored print shares the flow of its finger, and whorls and arches are nearly symmetric: where two prints are
 somewhat alike, the first one is compared in a mirror as well, and is refused where that is more alike.
 
-Minutiae of two makers agree less: there more pairs are relaxed, several seeds are tried, and the best alignment counts.
+Minutiae of two makers agree less: there more pairs are relaxed, several seeds are tried, the alignments that mate most
+are followed side by side to the end, and the best one counts.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from idverify.biometric.finger import constants as c
 from idverify.biometric.finger.minutiae import Floats
@@ -54,7 +57,7 @@ NOTHING = Comparison(0.0)
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """How widely an alignment is looked for: times as many pairs, seeds to try, least support of a seed."""
+    """How widely an alignment is looked for: pairs (0: as many as cylinders), seeds to try, least support of a seed."""
 
     pairs: int
     seeds: int
@@ -76,7 +79,7 @@ def compare(
         reference: the stored print.
         any_rotation: try turns beyond 90° as well, for twice the time and twice the chances of an impostor; a sensor
             that guides the finger needs none of it ([MCC] δθ).
-        thorough: try several alignments, for about four times the time; where None, if one of the two comes from a
+        thorough: try several alignments, for about twice the time; where None, if one of the two comes from a
             record of minutiae. Scores of both ways are on different scales.
 
     Returns:
@@ -88,9 +91,9 @@ def compare(
     if thorough is None:
         thorough = RECORD in (probe.model, reference.model)
     foreign = c.FOREIGN_PAIRS, c.FOREIGN_SEEDS, c.FOREIGN_SUPPORT
-    search = _Search(*foreign) if thorough else _Search(1, 1, c.MIN_SUPPORT)
+    search = _Search(*foreign) if thorough else _Search(0, 1, c.MIN_SUPPORT)
     found = _best(a, b, search, any_rotation)
-    low, high = c.MIRROR_CHECK
+    low, high = c.FOREIGN_MIRROR_CHECK if thorough else c.MIRROR_CHECK
     if low <= found.value < high and _best(mirrored(a), b, search, any_rotation).value > found.value:
         return Comparison(0.0, local=found.local, mirrored=True)
     return found
@@ -108,10 +111,9 @@ def _compare(a: Cylinders, b: Cylinders, side: float, search: _Search) -> Compar
     local = _local(a, b, side)
     first, second, start = _pairs(local, search.pairs)
     support = _Support(a, b, first, second, start, search)
-    if not support.alignments:
+    if support.alignments is None:
         return Comparison(_value(c.EARLY_SCALE * support.score * support.strength), local=support.score)
-    found = [_global(a, b, turn, shift, support.score) for turn, shift in support.alignments]
-    return found[0] if len(found) == 1 else max(found, key=lambda comparison: comparison.value)
+    return _global(a, b, *support.alignments, support.score)
 
 
 def _value(raw: float) -> float:
@@ -125,27 +127,34 @@ def _local(a: Cylinders, b: Cylinders, side: float) -> Floats:
     n, m = a.count, b.count
     blocks = a.mass_valid @ b.valid_mass
     mass_a, mass_b = blocks[:n, :m], blocks[n:, m:]
-    gap = mass_a + mass_b
-    gap -= 2 * (a.code @ b.code_t)
+    gap = a.code @ b.code_t
+    gap *= -2
+    gap += mass_a
+    gap += mass_b
     np.maximum(gap, 0, out=gap)
     np.sqrt(gap, out=gap)
     scale = np.sqrt(mass_a)
     scale += np.sqrt(mass_b)
     scale += 1e-6
     gap /= scale
-    result: Floats = 1 - gap
-    result *= (blocks[n:, :m] >= c.MIN_COMMON_CELLS * CELL_COUNT) & (a.heading @ b.heading_t * side > 0)
-    return result
+    np.subtract(1, gap, out=gap)
+    alike = a.heading @ b.heading_t > 0 if side > 0 else a.heading @ b.heading_t < 0
+    alike &= blocks[n:, :m] >= c.MIN_COMMON_CELLS * CELL_COUNT
+    gap *= alike
+    return gap
 
 
-def _pairs(local: Floats, times: int) -> tuple[np.ndarray, np.ndarray, Floats]:
-    """The most telling pairs: similarity over the two best of the row and of the column."""
+def _pairs(local: Floats, wanted: int) -> tuple[np.ndarray, np.ndarray, Floats]:
+    """The most telling pairs: similarity over the two best of the row and of the column.
+
+    0 wanted: as many as the smaller print has cylinders.
+    """
     n, m = local.shape
     rows = np.partition(local, m - 2, 1)[:, -2:].sum(1)
     columns = np.partition(local, n - 2, 0)[-2:].sum(0)
     columns += 1e-3
     telling = (local / (rows[:, np.newaxis] + columns)).ravel()
-    count = min(times * min(n, m), n * m)
+    count = min(wanted or min(n, m), n * m)
     index = np.argpartition(telling, n * m - count)[-count:]
     first = index // m
     return first, index - first * m, local.ravel()[index]
@@ -160,14 +169,16 @@ class _Support:
         self, a: Cylinders, b: Cylinders, first: np.ndarray, second: np.ndarray, start: Floats, search: _Search
     ) -> None:  # fmt: skip
         count = len(first)
-        apart = a.distance_a.take(first, 0).take(first, 1)
-        apart -= b.distance_b.take(second, 0).take(second, 1)
+        apart = a.distance_a.take(first, 1).take(first, 0)
+        apart -= b.distance_b.take(second, 1).take(second, 0)
         apart *= apart
         apart *= c.COMPATIBLE_DISTANCE
         turns = a.w[first] * b.w_conj[second]
         plane = turns.view(np.float32).reshape(count, 2)
         agree = plane @ plane.T
-        agree += (a.radial.take(first, 0).take(first, 1) * b.radial_conj.take(second, 0).take(second, 1)).real
+        radial = a.radial.take(first, 1).take(first, 0)
+        radial *= b.radial_conj.take(second, 1).take(second, 0)
+        agree += radial.real
         agree -= 2
         agree *= c.COMPATIBLE_DIRECTION
         agree -= apart
@@ -183,27 +194,39 @@ class _Support:
         support = agree @ relaxed
         support += relaxed
         self.strength = float(support.max())
-        self.alignments: list[tuple[complex, complex]] = []
-        while len(self.alignments) < search.seeds:
-            seed = int(support.argmax())
-            if support[seed] < search.support:
-                break
-            weight = agree[seed] * relaxed
-            weight[seed] = relaxed[seed]
-            weight *= weight > c.SEED_SHARE * weight.max()
-            self.alignments.append(_rigid(a.z[first], b.z[second], turns, weight))
-            if search.seeds > 1:
-                support[agree[seed] > c.SEED_REACH] = -1
-                support[seed] = -1
+        self.alignments: tuple[Complexes, Complexes] | None = None
+        if seeds := _seeds(agree, support, search):
+            weight = agree[seeds] * relaxed
+            weight[np.arange(len(seeds)), seeds] = relaxed[seeds]
+            weight *= weight > c.SEED_SHARE * weight.max(1, keepdims=True)
+            place_a, place_b = (t.z[index] - np.complex64(t.centre) for t, index in ((a, first), (b, second)))
+            self.alignments = _rigid(place_a, place_b, turns, weight)
 
 
-def _rigid(za: Complexes, zb: Complexes, turns: Complexes, weight: Floats) -> tuple[complex, complex]:
-    """Turn and shift that carry ``za`` to ``zb`` best, directions counting as levers."""
-    total = float(weight.sum())
-    centre_a, centre_b = complex(weight @ za) / total, complex(weight @ zb) / total
-    turn = complex(np.vdot((za - np.complex64(centre_a)) * weight, zb - np.complex64(centre_b)))
-    turn += c.DIRECTION_LEVER * complex(np.vdot(turns, weight))
-    turn /= max(abs(turn), 1e-9)
+def _seeds(agree: Floats, support: Floats, search: _Search) -> list[int]:
+    """The pairs with most support, none of which agrees with an earlier one; spoils ``support``."""
+    seeds: list[int] = []
+    while len(seeds) < search.seeds:
+        seed = int(support.argmax())
+        if support[seed] < search.support:
+            break
+        seeds.append(seed)
+        if search.seeds > 1:
+            support *= agree[seed] <= c.SEED_REACH
+            support[seed] = 0
+    return seeds
+
+
+def _rigid(za: Complexes, zb: Complexes, turns: Complexes, weight: Floats) -> tuple[Complexes, Complexes]:
+    """Turns and shifts that carry ``za`` to ``zb`` best, one for each row of weights; directions count as levers."""
+    terms = np.empty((len(za), 4), np.complex64)
+    terms[:, 0], terms[:, 1], terms[:, 2], terms[:, 3] = za, zb, np.conj(za) * zb, np.conj(turns)
+    sums = (weight @ terms.view(np.float32)).view(np.complex64)
+    centres = sums[:, :2] / weight.sum(1, keepdims=True)
+    centre_a, centre_b = centres[:, 0], centres[:, 1]
+    turn = sums[:, 2] - np.conj(centre_a) * sums[:, 1]
+    turn += np.float32(c.DIRECTION_LEVER) * sums[:, 3]
+    turn /= np.maximum(np.abs(turn), np.float32(1e-9))
     return turn, centre_b - turn * centre_a
 
 
@@ -213,60 +236,139 @@ def _pair_count(n: int, m: int) -> int:
     return c.PAIRS_MIN + round(rise * (c.PAIRS_MAX - c.PAIRS_MIN))
 
 
-def _global(a: Cylinders, b: Cylinders, turn: complex, shift: complex, local: float) -> Comparison:
-    z = a.all_z * np.complex64(turn)
-    z += np.complex64(shift - b.centre)
-    w = a.all_w * np.complex64(turn)
-    count = len(z)
-    left, every = np.empty((count, 6), np.float32), np.arange(count)
+def _global(a: Cylinders, b: Cylinders, turns: Complexes, shifts: Complexes, local: float) -> Comparison:
+    """The best of several alignments, all followed side by side."""
+    turns = turns[:, np.newaxis]
+    z = a.centred * turns
+    z += shifts[:, np.newaxis]
+    w = a.all_w * turns
     last = len(c.ALIGNMENT_STEPS) - 1
     for number, (spread, bend) in enumerate(c.ALIGNMENT_STEPS):
-        # log-kernel -d²/2σ² - (1 - cos Δ)/β² of every minutia with every other, as one product
-        near, sharp = -1 / (2 * spread * spread), 1 / (bend * bend)
-        plane = z.view(np.float32).reshape(count, 2)
-        length = np.einsum("ij,ij->i", plane, plane)
-        np.multiply(plane, -2 * near, out=left[:, :2])
-        left[:, 2] = near
-        left[:, 3] = near * length - sharp
-        np.multiply(w.view(np.float32).reshape(count, 2), sharp, out=left[:, 4:])
-        kernel = left @ b.kernel
-        mate = kernel.argmax(1)
-        log = kernel[every, mate]
-        own = np.flatnonzero((kernel.argmax(0)[mate] == every) & (log > c.MIN_LOG_KERNEL))
-        mate = mate[own]
-        weight = np.exp(log[own])
-        if number == last or len(own) < 3:
+        factors = _factors(z, w)
+        mate, weight = _mates(factors, b.kernel, spread, bend)
+        count = (weight > 0).sum(1)
+        if number == last or not (count >= 3).any():
             break
-        z, w = _stretched(z, w, z[own], b.centred[mate], weight)
-    np.multiply(plane, -2, out=left[:, :2])
-    left[:, 2] = 1
-    left[:, 3] = length
-    close = (left[:, :4] @ b.kernel[:4] < c.OVERLAP_RADIUS**2).astype(np.float32)
-    overlap = float(a.all_score @ (close @ b.all_score >= c.OVERLAP_SUPPORT))
-    overlap += float(b.all_score @ (a.all_score @ close >= c.OVERLAP_SUPPORT))
-    mass = float(weight @ np.sqrt(a.all_score[own] * b.all_score[mate]))
-    share = min(2 * mass / (overlap + c.PRIOR), 1.0)
-    usual = (c.USUAL_COUNT / math.sqrt(count * len(b.all_score))) ** c.COUNT_POWER
-    value = _value(local * mass * usual * share * share)
-    return Comparison(value, local, len(own), mass, share, math.atan2(turn.imag, turn.real))
+        if len(z) > 1:
+            kept = _promising(weight, count)
+            z, w, mate, weight, turns = z[kept], w[kept], mate[kept], weight[kept], turns[kept]
+        z, w = _stretched(z, w, b.centred.take(mate), weight)
+    mass = (weight * np.sqrt(a.all_score * b.all_score.take(mate))).sum(1)
+    share = np.minimum(2 * mass / (_overlap(a.all_score, b, factors) + c.PRIOR), 1)
+    worth = mass * share * share
+    best = int(worth.argmax())
+    usual = (c.USUAL_COUNT / math.sqrt(len(a.all_score) * len(b.all_score))) ** c.COUNT_POWER
+    turn = complex(turns[best, 0])
+    return Comparison(
+        _value(local * usual * float(worth[best])), local, int(count[best]), float(mass[best]), float(share[best]),
+        math.atan2(turn.imag, turn.real),
+    )  # fmt: skip
 
 
-def _stretched(
-    z: Complexes, w: Complexes, found: Complexes, wanted: Complexes, weight: Floats
-) -> tuple[Complexes, Complexes]:
-    """Carries all minutiae by the affine map that brings the mated ones nearer, within the stiffness."""
-    gap = wanted - found
-    total = float(weight.sum())
-    centre, drift = complex(weight @ found) / total, complex(weight @ gap) / (total + 0.5)
-    plane = (found - np.complex64(centre)).view(np.float32).reshape(-1, 2)
-    weighed = plane * weight[:, np.newaxis]
-    moments, pull = weighed.T @ plane, weighed.T @ (gap - np.complex64(drift))
-    xx, yy, xy = float(moments[0, 0]) + c.STIFFNESS, float(moments[1, 1]) + c.STIFFNESS, float(moments[0, 1])
-    determinant = xx * yy - xy * xy
-    pull_x, pull_y = complex(pull[0]), complex(pull[1])
-    by_x, by_y = (yy * pull_x - xy * pull_y) / determinant, (xx * pull_y - xy * pull_x) / determinant
-    straight, mirrored = (by_x - 1j * by_y) / 2, (by_x + 1j * by_y) / 2
-    shift = drift - straight * centre - mirrored * centre.conjugate()
-    moved = z * np.complex64(1 + straight) + np.conj(z) * np.complex64(mirrored) + np.complex64(shift)
-    turn = np.complex64(complex(math.cos(straight.imag), math.sin(straight.imag)))
-    return moved.astype(np.complex64), (w * turn).astype(np.complex64)
+def _promising(weight: Floats, count: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The alignments that mate most, those aside that mate fewer than three minutiae."""
+    mass = weight.sum(1)
+    mass *= count >= 3
+    most = mass.argsort()[: -c.FOREIGN_KEPT - 1 : -1]
+    found: NDArray[np.intp] = most[mass[most] > 0]
+    return found
+
+
+def _factors(z: Complexes, w: Complexes) -> Floats:
+    """``(k, n, 6)`` left-hand side of the log-kernel product for n minutiae in k alignments."""
+    plane = z.view(np.float32).reshape(*z.shape, 2)
+    left = np.empty((*z.shape, 6), np.float32)
+    np.multiply(plane, -2, out=left[..., :2])
+    left[..., 2] = 1
+    np.einsum("kij,kij->ki", plane, plane, out=left[..., 3])
+    left[..., 4:] = w.view(np.float32).reshape(*z.shape, 2)
+    return left
+
+
+def _mates(left: Floats, kernel: Floats, spread: float, bend: float) -> tuple[NDArray[np.intp], Floats]:
+    """The mate of every minutia of the first print, and the weight of the two, in every alignment.
+
+    Returns:
+        Two arrays ``(k, n)``; the weight is 0 where the two are not each other's nearest, or far apart.
+    """
+    # log-kernel -d²/2σ² - (1 - cos Δ)/β² of every minutia with every other, as one product, but for the 1/β² at its end
+    k, n, _ = left.shape
+    right, sharp = kernel * _scales(spread, bend), 1 / (bend * bend)
+    factors = left.reshape(k * n, 6)
+    log = factors @ right
+    mate = log.argmax(1)
+    best = log.take(mate + np.arange(0, log.size, log.shape[1])).reshape(k, n)
+    best -= sharp
+    mate = mate.reshape(k, n)
+    back = (right.T @ factors.T).reshape(-1, k, n).argmax(2)
+    mutual = back.take(mate * k + np.arange(k)[:, np.newaxis]) == np.arange(n)
+    mutual &= best > c.MIN_LOG_KERNEL
+    weight: Floats = np.exp(best, out=best)
+    weight *= mutual
+    return mate, weight
+
+
+@functools.lru_cache(16)
+def _scales(spread: float, bend: float) -> Floats:
+    """``(6, 1)`` factors of the kernel's rows: four of places, two of directions."""
+    return np.array([[-1 / (2 * spread * spread)]] * 4 + [[1 / (bend * bend)]] * 2, np.float32)
+
+
+def _overlap(score: Floats, b: Cylinders, left: Floats) -> Floats:
+    """Score of the minutiae of both prints that have enough of the other print's around them, ``(k,)``."""
+    k, n, _ = left.shape
+    close = (left.reshape(k * n, 6)[:, :4] @ b.kernel[:4] < c.OVERLAP_RADIUS**2).astype(np.float32)
+    first = (close @ b.all_score >= c.OVERLAP_SUPPORT).reshape(k, n)
+    second = score @ close.reshape(k, n, -1) >= c.OVERLAP_SUPPORT
+    overlap: Floats = first @ score
+    overlap += second @ b.all_score
+    return overlap
+
+
+def _stretched(z: Complexes, w: Complexes, wanted: Complexes, weight: Floats) -> tuple[Complexes, Complexes]:
+    """Carries all minutiae by the affine maps that bring the mated ones nearer, within the stiffness.
+
+    Args:
+        z, w: ``(k, n)`` places and directions in k alignments.
+        wanted: ``(k, n)`` places of their mates.
+        weight: of the pairs, ``(k, n)``; 0 where there is none.
+    """
+    k, n = z.shape
+    weighed = np.empty((k, 3, n), np.complex64)
+    weighed[:, 0] = weight
+    np.multiply(weight, z, out=weighed[:, 1])
+    np.conj(weighed[:, 1], out=weighed[:, 2])
+    terms = np.empty((k, n, 3), np.complex64)
+    terms[..., 0] = 1
+    terms[..., 1] = z
+    np.subtract(wanted, z, out=terms[..., 2])
+    maps = np.array([_affine(*sums) for sums in (weighed @ terms).tolist()], np.complex64)
+    straight, fold, shift = maps.T[:, :, np.newaxis]
+    moved = z * straight
+    moved += np.conj(z) * fold
+    moved += shift
+    turn = np.exp(1j * straight.imag).astype(np.complex64)
+    return moved, w * turn
+
+
+_Row = tuple[complex, complex, complex]
+
+
+def _affine(plain: _Row, turned: _Row, counter: _Row) -> _Row:
+    """The map z → s·z + t·z* + shift of least squares within the stiffness, from sums over the mated minutiae.
+
+    With f the places around their centre and g what they lack, all sums weighed, and S the stiffness:
+    ``(Σ|f|² + 2S)·(s - 1) + (Σf*²)·t = Σf*·g`` and ``(Σf²)·(s - 1) + (Σ|f|² + 2S)·t = Σf·g``.
+
+    Args:
+        plain, turned, counter: sums of 1, z and g, with the factors 1, z and z*.
+    """
+    total, places, gaps = plain
+    centre, drift = places / total, gaps / (total + 0.5)
+    around = centre.conjugate()
+    squares, along, across = turned[1] - centre * places, turned[2] - centre * gaps, counter[2] - around * gaps
+    stiff = (counter[1] - around * places).real + 2 * c.STIFFNESS
+    determinant = stiff * stiff - squares.real**2 - squares.imag**2
+    straight = 1 + (stiff * across - squares.conjugate() * along) / determinant
+    fold = (stiff * along - squares * across) / determinant
+    return straight, fold, drift - (straight - 1) * centre - fold * around

@@ -150,6 +150,32 @@ def test_thorough_search_finds_what_one_seed_misses() -> None:
     assert sum(v > 0.25 for v in thorough) > sum(v > 0.25 for v in quick)
 
 
+def test_alignments_side_by_side_are_those_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best of several alignments is the best of each followed alone; of many the promising ones are kept."""
+    a, b = make_template(invented(1)).cylinders, make_template(moved(invented(1), turn=9, jitter=2)).cylinders
+    assert a is not None
+    assert b is not None
+    angles = np.radians([9, 40, 7, -30, 11, 90])
+    turns = np.exp(1j * angles).astype(np.complex64)
+    shifts = np.array([2, 1, -4j, 30, 9, 3], np.complex64)
+    alone = [matcher._global(a, b, turns[i : i + 1], shifts[i : i + 1], 0.5) for i in range(6)]
+    values = [found.value for found in alone]
+    assert max(values) > 0.5 > min(values)
+    for kept in (2, 6):
+        monkeypatch.setattr(constants, "FOREIGN_KEPT", kept)
+        together = matcher._global(a, b, turns, shifts, 0.5)
+        assert together.value == pytest.approx(max(values), abs=1e-4)
+        assert together.mated == alone[int(np.argmax(values))].mated
+
+
+def test_mirrored_record_is_another_finger() -> None:
+    for seed in range(6):
+        first = make_template(invented(seed), model="m")
+        record = make_template(moved(invented(seed), mirror=True, jitter=1, seed=seed))
+        assert compare(first, record).value < 0.25, seed
+        assert compare(first, make_template(moved(invented(seed), jitter=1, seed=seed))).value > 0.45
+
+
 def test_thorough_is_for_records() -> None:
     first, second = invented(1), moved(invented(1), turn=8, jitter=2, keep=0.6)
     own = make_template(first, model="m"), make_template(second, model="m")
