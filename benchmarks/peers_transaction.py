@@ -32,7 +32,7 @@ from statistics import median
 from typing import Any
 
 import cv2
-from benchmarks.peers_face import opencv_and_onnxruntime, opencv_dnn
+from benchmarks.peers_face import opencv_and_onnxruntime, opencv_dnn, with_opencv_detector
 
 from idverify import AccessPassword, CounterPool, FileId, TrustStore
 from idverify.biometric import as_image, decode_image
@@ -144,8 +144,8 @@ def main() -> None:
         "hashes: hashlib": lambda: [hashlib.sha256(raw).digest() for raw in card.files.values()],
         "MRZ: mrz": lambda: bool(TD1CodeChecker(lines)),
         "decoding two pictures: OpenCV": decoding,
-        "two faces: OpenCV + DNN": opencv_dnn(*pictures, chosen.network),
-        "two faces: OpenCV + onnxruntime": opencv_and_onnxruntime(*pictures, chosen.network),
+        "two faces: OpenCV + DNN": with_opencv_detector(*pictures, opencv_dnn(chosen.network)),
+        "two faces: OpenCV + onnxruntime": with_opencv_detector(*pictures, opencv_and_onnxruntime(chosen.network)),
     }
     ours: dict[str, list[float]] = {}
     theirs: dict[str, list[float]] = {name: [] for name in peers}
