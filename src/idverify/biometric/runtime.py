@@ -281,8 +281,9 @@ def provider_shares(model: bytes, card: ModelCard, *, providers: Sequence[str]) 
         options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "profile")
         session = _session(model, card.identity, options, providers)
         try:
-            for _ in range(3):
-                session.run(None, probe(card))
+            with limits.INFERENCE.share(1):
+                for _ in range(3):
+                    session.run(None, probe(card))
         except Exception as error:
             raise ModelError(f"onnxruntime failed in {card.identity}: {type(error).__name__}") from error
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
@@ -333,7 +334,8 @@ def _as_it_is(graph: bytes, card: ModelCard, threads: int) -> Any:
 def _same_numbers(graph: bytes, session: Any, card: ModelCard, threads: int) -> bool:
     names, inputs = [spec.name for spec in card.outputs], probe(card)
     try:
-        wanted, found = session.run(names, inputs), _as_it_is(graph, card, threads).run(names, inputs)
+        with limits.INFERENCE.share(threads):
+            wanted, found = session.run(names, inputs), _as_it_is(graph, card, threads).run(names, inputs)
     except ModelError:
         raise
     except Exception as error:
