@@ -106,7 +106,7 @@ def face(
     for level, value in found.fnmr_at_fmr.items():
         low, high = found.fnmr_interval[level]
         threshold = found.threshold_at_fmr[level]
-        _ui.say(f"  FNMR at FMR {level:7}{value:.4%}  ({low:.4%} … {high:.4%}), threshold {threshold:.4f}")
+        _ui.say(f"  FNMR at FMR {level:8}{value:.4%}  ({low:.4%} … {high:.4%}), threshold {threshold:.4f}")
     _ui.say(f"  per image          {found.ms_per_image_median:.1f} ms (median)")
     if rows:
         _ui.say(f"  misses at FMR 1e-4, one picture of {rows[0].genuine} genuine pairs made worse", style="bold")
