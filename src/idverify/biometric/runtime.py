@@ -34,6 +34,8 @@ from idverify.biometric.graph_cache import GraphCache, graph_name
 from idverify.biometric.model_card import ModelCard, TensorSpec
 from idverify.errors import ConfigurationError, ModelError
 
+TELEMETRY_VARIABLE = "ORT_DISABLE_TELEMETRY"
+"""onnxruntime's own variable: with ``1`` it reports to nobody. The library sets it where it is not set."""
 THREADS_VARIABLE = "IDVERIFY_THREADS"
 """Environment variable with the number of threads of one inference; an argument goes before it."""
 
@@ -73,6 +75,21 @@ def thread_count(threads: int | None = None) -> int:
     return count
 
 
+def _onnxruntime() -> Any:
+    """onnxruntime, told to report nothing.
+
+    Its wheels of 2026 send usage events to their maker over the network, and keep an identifier of the device under the
+    user's cache folder. The variable is read when the module is loaded and leaves both out; the function is for an
+    onnxruntime that the application had loaded before. Who sets the variable has decided otherwise.
+    """
+    os.environ.setdefault(TELEMETRY_VARIABLE, "1")
+    import onnxruntime
+
+    if os.environ[TELEMETRY_VARIABLE] == "1":
+        onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
 def open_session(
     model: bytes, name: str, *, providers: Sequence[str], threads: int | None = None, draft: Path | None = None
 ) -> Any:
@@ -98,7 +115,7 @@ def open_session(
 
 
 def _check_providers(providers: Sequence[str]) -> None:
-    import onnxruntime as ort
+    ort = _onnxruntime()
 
     missing = [p for p in providers if p not in ort.get_available_providers()]
     if missing or not providers:
@@ -106,7 +123,7 @@ def _check_providers(providers: Sequence[str]) -> None:
 
 
 def _options(providers: Sequence[str], threads: int | None) -> Any:
-    import onnxruntime as ort
+    ort = _onnxruntime()
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = _threads_within_limits(threads)
@@ -123,7 +140,7 @@ def _threads_within_limits(threads: int | None) -> int:
 
 
 def _session(model: bytes, name: str, options: Any, providers: Sequence[str]) -> Any:
-    import onnxruntime as ort
+    ort = _onnxruntime()
 
     count = {"num_of_threads": str(options.intra_op_num_threads)}
     told = [count if p == "OpenVINOExecutionProvider" else {} for p in providers]  # it would take every core
@@ -301,7 +318,7 @@ def _session_of_cache(model: bytes, card: ModelCard, threads: int, graphs: Graph
 
     A graph is kept only if it gives the model's numbers; when it is read again, its hash stands for that.
     """
-    import onnxruntime as ort
+    ort = _onnxruntime()
 
     name = graph_name(card.sha256, onnxruntime=ort.__version__, providers=CPU, threads=threads, options=_KEPT)
     kept = graphs.read(name)
@@ -324,7 +341,7 @@ _KEPT = "all optimisations, one thread across nodes, no spinning"
 
 
 def _as_it_is(graph: bytes, card: ModelCard, threads: int) -> Any:
-    import onnxruntime as ort
+    ort = _onnxruntime()
 
     options = _options(CPU, threads)
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
