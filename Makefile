@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := all
+# tests and benchmarks load onnxruntime by themselves, which would report to its maker
+export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: setup system demo test lint bench ratios docs fuzz clean
 .DEFAULT_GOAL := help
