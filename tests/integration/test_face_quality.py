@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,8 @@ from idverify.decision import COUNTER
 from idverify.dry_run import dry_run
 from idverify.engine.transaction import Attempt
 from idverify.report import CheckResult
-from tests.integration.test_verification import LIVE, genuine, run
+from tests.integration.test_verification import LIVE, genuine, matcher, run
+from tests.unit.biometric.pictures import ROOT
 from tests.unit.presentation.test_schema import SCHEMA
 
 
@@ -103,3 +105,19 @@ def test_several_faces_stay_refused_whatever_the_limits() -> None:
     result = run(genuine().fresh(), live=two, policy=policy(live={"yaw": {"worst": 80}}))
     assert of(result, "live").reason is Reason.SEVERAL_FACES
     assert result.decision.outcome is Outcome.REVIEW
+
+
+def test_a_mask_is_advised_against_and_not_held_against_anybody() -> None:
+    drawing = runpy.run_path(str(ROOT / "models" / "recipes" / "drawn_masks.py"))
+    image = decode_image(LIVE.read_bytes())
+    landmarks = matcher().inspect(image).face.landmarks
+    masked = as_image(drawing["draw"](image, landmarks, "surgical", np.random.default_rng(3)))
+    result = run(genuine().fresh(), live=masked, policy=policy())
+    assert "remove-mask" in result.advice
+    assert of(result, "live").status is CheckStatus.SUCCESSFUL
+    assert "mouth-visible" not in of(result, "live").evidence
+    assert not any(reason.startswith("face.quality") for reason in result.decision.reasons)
+    bare = policy(live={"mouth-visible": {"worst": 0.1, "best": 0.9}})
+    refused = run(genuine().fresh(), live=masked, policy=bare)
+    assert "face.quality: poor-quality (live)" in refused.decision.reasons
+    assert run(genuine().fresh(), policy=bare).decision.outcome is Outcome.ACCEPT
