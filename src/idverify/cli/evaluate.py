@@ -1,4 +1,4 @@
-"""``idverify evaluate face|finger``: error rates on pictures of one's own."""
+"""``idverify evaluate face|finger|pad``: error rates on pictures of one's own."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Error rates, measured on pictures of one's own.")
     group.command("face", help="Faces: LFW's pairs format, DIR/Name/Name_0001.jpg.")(face)
     group.command("finger", help="Fingers: FVC's layout, DIR/NNN_k.{png,tif,bmp}.")(finger)
+    group.command("pad", help="Presentation attack detection: DIR/live/…, DIR/spoof/SPECIES/… or NAME_SPECIES.jpg.")(
+        pad
+    )
     app.add_typer(group, name="evaluate")
 
 
@@ -164,3 +167,40 @@ def finger(
     for name, rates in found.databases.items():
         _ui.say(f"  {name:20}EER {rates['eer']:.4%}, FMR1000 {rates['fmr1000']:.4%}", style="dim")
     _ui.say(f"  {found.extract_ms_median:.1f} ms a picture, {found.compare_ms_median:.2f} ms a comparison (medians)")
+
+
+@_ui.guarded
+def pad(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Pictures under live and under spoof.")],
+    threshold: Annotated[
+        float, typer.Option("--threshold", min=0.0, max=1.0, help="Score from which a presentation counts as live.")
+    ] = 0.5,
+    as_json: _ui.JsonOption = False,
+) -> None:
+    """Measure presentation attack detection."""
+    from idverify.biometric.evaluation.pad import PadRate, evaluate_pad
+
+    with _ui.progress() as display:
+        found = evaluate_pad(
+            folder,
+            threshold=threshold,
+            on_progress=lambda done, total: display.update(f"ảnh · pictures {done}/{total}", done, total),
+        )
+    if as_json:
+        _ui.print_json(found.to_json())
+        return
+
+    def say(label: str, rate: PadRate) -> None:
+        low, high = rate.interval
+        _ui.say(f"  {label:22}{rate.value:8.2%}  ({low:.2%} … {high:.2%}), {rate.events} of {rate.trials}")
+
+    _ui.say(f"{found.model} at {found.threshold:g}: {len(found.items)} presentations", style="bold")
+    for species, rate in found.apcer.items():
+        say(f"APCER {species}", rate)
+    if found.bpcer is not None:
+        say("BPCER", found.bpcer)
+    if found.no_response:
+        _ui.say(f"  without a face        {found.no_response}, counted as refused")
+    for item in found.items:
+        score = "no face" if item.score is None else f"{item.score:.3f}"
+        _ui.say(f"    {score:8} {item.species or 'live':10} {item.name}", style="dim")

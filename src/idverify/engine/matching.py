@@ -392,6 +392,7 @@ def _challenged(found: ChallengeResult | None, posed: int) -> CheckResult:
         return _result(CheckId.FACE_CHALLENGE, CheckStatus.NOT_PERFORMED, Reason.SAMPLE_MISSING, "live")
     evidence = {
         "actions": " ".join(found.actions), "done": f"{found.done}", "frames": f"{found.frames}", "tries": f"{posed}",
+        "unseen-blinks": f"{found.unseen}",
         "limits": LIMITS,
     }  # fmt: skip
     status = CheckStatus.SUCCESSFUL if found.passed else CheckStatus.FAILED

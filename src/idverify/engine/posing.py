@@ -14,7 +14,9 @@ from idverify.engine.transaction import Attempt, Course, Retries, RetryCause, St
 from idverify.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from idverify.biometric.face.challenge import ChallengeOptions, ChallengeReason, ChallengeResult, Prompt
+    from idverify.biometric.face.actions import Prompt
+    from idverify.biometric.face.challenge import ChallengeOptions, ChallengeReason, ChallengeResult
+    from idverify.biometric.face.detect import DetectedFace
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceTemplate, FaceView
     from idverify.biometric.face.quality import CaptureKind
     from idverify.biometric.frames import Frame
@@ -156,6 +158,10 @@ class _Queued:
     def inspect(self, image: Image, *, kind: CaptureKind) -> FaceView:
         self._course.check()
         return self._course.wait(self._executor.submit(self._matcher.inspect, image, kind=kind))
+
+    def detect(self, image: Image) -> tuple[DetectedFace, ...]:
+        self._course.check()
+        return self._course.wait(self._executor.submit(self._matcher.detect, image))
 
     def embed(self, views: Sequence[FaceView]) -> tuple[FaceSample, ...]:
         self._course.check()

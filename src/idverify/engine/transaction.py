@@ -24,7 +24,7 @@ from idverify.decision import Outcome
 from idverify.errors import ConfigurationError, OperationCancelled, TransportTimeout
 
 if TYPE_CHECKING:
-    from idverify.biometric.face.challenge import Prompt
+    from idverify.biometric.face.actions import Prompt
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -93,7 +93,7 @@ def advice(key: str) -> Text:
 
 def prompt(key: str) -> Text:
     """What a challenge asks of the person, in words; other text as it is."""
-    from idverify.biometric.face.challenge import PROMPTS
+    from idverify.biometric.face.actions import PROMPTS
 
     return Text(PROMPTS[key]["vi"], PROMPTS[key]["en"]) if key in PROMPTS else Text(key, key)
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from idverify.biometric.face import (
     PROMPTS,
     Action,
     ActiveChallenge,
+    BlinkWatch,
     ChallengeOptions,
     ChallengeReason,
     ChallengeResult,
@@ -23,12 +27,14 @@ from idverify.biometric.face import (
     FaceMatcher,
     Observation,
     draw_actions,
+    eye_view,
     head_pose,
     main_face,
     run_challenge,
 )
 from idverify.biometric.face.synthetic import Placing, SyntheticCamera
 from idverify.biometric.frames import ArraySource, Frame
+from idverify.biometric.image import Image
 from idverify.errors import ConfigurationError, OperationCancelled
 from tests.unit.biometric.pictures import picture
 
@@ -145,7 +151,8 @@ def test_one_lying_frame_does_not_count() -> None:
 @settings(max_examples=200)
 @given(st.lists(st.floats(-70, 70), max_size=40), st.sampled_from(list(Action)))
 def test_no_print_passes_however_it_is_moved(angles: list[float], action: Action) -> None:
-    challenge = ActiveChallenge([action, Action.TURN_LEFT] if action is Action.COME_CLOSER else [action])
+    turns = (Action.TURN_LEFT, Action.TURN_RIGHT)
+    challenge = ActiveChallenge([action] if action in turns else [action, Action.TURN_LEFT])
     feed(challenge, [head(angle, flat=True, width=120 + i) for i, angle in enumerate(angles)])
     assert challenge.state is not ChallengeState.PASSED
 
@@ -155,15 +162,19 @@ def test_actions_are_drawn_with_a_turn_and_without_repetition(count: int, noise:
     stream = iter(noise + bytes(range(256)) * 50)
     actions = draw_actions(count, lambda n: bytes(next(stream) for _ in range(n)))
     assert len(actions) == count
-    assert any(a is not Action.COME_CLOSER for a in actions)
+    assert any(a in (Action.TURN_LEFT, Action.TURN_RIGHT) for a in actions)
+    stream = iter(noise + bytes(range(256)) * 50)
+    assert Action.BLINK not in draw_actions(count, lambda n: bytes(next(stream) for _ in range(n)), blink=False)
     assert all(a is not b for a, b in itertools.pairwise(actions))
 
 
-def test_every_action_is_drawn_evenly() -> None:
-    stream = iter(bytes(range(256)) * 40)
-    firsts = [draw_actions(2, lambda n: bytes(next(stream) for _ in range(n)))[0] for _ in range(3000)]
-    for action in Action:
-        assert 0.25 < firsts.count(action) / 3000 < 0.42
+@pytest.mark.parametrize(("blink", "rows"), [(True, 10), (False, 6)])
+def test_every_row_of_actions_with_a_turn_is_as_likely(blink: bool, rows: int) -> None:
+    """Rows that hold no turn are drawn anew, so what is even is the row, not its first action."""
+    source = random.Random(7)
+    drawn = Counter(draw_actions(2, source.randbytes, blink=blink) for _ in range(5000))
+    assert len(drawn) == rows
+    assert all(0.8 < count * rows / 5000 < 1.2 for count in drawn.values())
 
 
 def test_what_cannot_be_a_challenge() -> None:
@@ -177,6 +188,12 @@ def test_what_cannot_be_a_challenge() -> None:
     for bad in ({"actions": 0}, {"turn": 5.0}, {"frames": 1}, {"gap": 0.0}, {"closer": 1.0}):
         with pytest.raises(ConfigurationError):
             ChallengeOptions(**bad)  # type: ignore[arg-type]
+
+
+def test_a_source_that_never_draws_a_turn_is_broken() -> None:
+    closer_then_blink = itertools.cycle([2, 2])  # the third action of four, then the third of the three others
+    with pytest.raises(ConfigurationError, match="for ever"):
+        draw_actions(2, lambda n: bytes([next(closer_then_blink)]))
 
 
 def test_prompts_are_spoken_in_both_languages() -> None:
@@ -253,3 +270,170 @@ def test_cancelling_and_an_empty_stream(matcher: FaceMatcher) -> None:
     stop.set()
     with pytest.raises(OperationCancelled):
         run_challenge(ArraySource([picture("live")]), matcher, cancel=stop)
+
+
+# ---- blinks
+
+
+BLINK = [0.0] * 8 + [0.5, 1.0, 1.0, 1.0, 0.5] + [0.0] * 6
+
+
+def blink_first(count: int) -> bytes:
+    """Randomness that draws a blink, then a turn to the left."""
+    return bytes([DRAWS.pop(0) if DRAWS else 0]) * count
+
+
+DRAWS: list[int] = []
+
+
+def posed(matcher: FaceMatcher, script: Sequence[Placing], **more: Any) -> ChallengeResult:
+    DRAWS[:] = [3, 0]
+    source = SyntheticCamera(
+        picture("live"), main_face(matcher.detect(picture("live")), picture("live")), script, **more
+    )
+    return run_challenge(source, matcher, rng=blink_first)
+
+
+def test_a_blink_and_a_turn_pass(matcher: FaceMatcher) -> None:
+    script = [*(Placing(closed=c) for c in BLINK), *(Placing(yaw=y) for y in (0, 15, 30, 45, 45, 45))]
+    found = posed(matcher, script)
+    assert (found.passed, found.reason, found.unseen) == (True, ChallengeReason.OK, 0)
+    assert found.actions == (Action.BLINK, Action.TURN_LEFT)
+
+
+def test_a_blink_that_is_not_seen_is_no_failure_and_a_turn_takes_its_place(matcher: FaceMatcher) -> None:
+    script = [Placing()] * 72 + [Placing(yaw=y) for y in (15, 30, 45, 45, 45, 30, 15, 0, 0, 0, 15, 30, 45, 45, 45)]
+    found = posed(matcher, script, size=(320, 240))
+    assert (found.passed, found.unseen) == (True, 1)
+    assert found.actions == (Action.TURN_LEFT, Action.TURN_LEFT)
+
+
+def test_a_print_that_cannot_blink_cannot_turn_in_its_place(matcher: FaceMatcher) -> None:
+    script = [Placing(yaw=10 * np.sin(i / 3), shift=(i / 4, 0), light=1 + 0.1 * (i % 2)) for i in range(160)]
+    found = posed(matcher, script, size=(320, 240), flat=True)
+    assert (found.passed, found.reason, found.done, found.unseen) == (False, ChallengeReason.TIME_OUT, 0, 1)
+
+
+def test_a_print_whose_landmarks_jump_is_looked_at_again(matcher: FaceMatcher) -> None:
+    """Shifted by a few pixels, this one pretends to turn at the first look."""
+    image = picture("live")
+    face, script = main_face(matcher.detect(image), image), [Placing(shift=(i / 4, 0)) for i in range(60)]
+    frames = list(SyntheticCamera(image, face, script, size=(320, 240), flat=True))
+    options = replace(ONE, turn=12.0)
+    once = ActiveChallenge([Action.TURN_LEFT], options)
+    for frame in frames:
+        once.feed(Observation(at=frame.at, face=matcher.inspect(frame.image).face, digest=bytes([frame.index])))
+    assert once.state is ChallengeState.PASSED
+    refused(run_challenge(frames, matcher, options=options, rng=LEFT), ChallengeReason.END_OF_STREAM)
+
+
+def seen(first: float, again: float | None, at: float) -> Observation:
+    marks = head(again).landmarks if again is not None else None
+    return Observation(at=at, face=head(first), digest=f"{at}".encode(), again=marks)
+
+
+@pytest.mark.parametrize(
+    ("again", "done"), [(40.0, 1), (5.0, 0), (-30.0, 0), (None, 0)], ids=["both", "one", "opposite", "no second look"]
+)
+def test_both_looks_must_say_that_the_head_is_turned(again: float | None, done: int) -> None:
+    challenge = ActiveChallenge([Action.TURN_LEFT], twice=True)
+    for index in range(2):
+        challenge.feed(seen(0, None, index * 0.1))
+    assert challenge.prompt == "look-straight", "a first look alone is none"
+    for index in range(2):
+        challenge.feed(seen(0, 2, 0.2 + index * 0.1))
+    assert challenge.prompt == "turn-left"
+    assert challenge.doubts(head(40))
+    assert not challenge.doubts(head(5))
+    for index in range(3):
+        challenge.feed(seen(40, again, 0.4 + index * 0.1))
+    assert challenge.done == done
+
+
+def test_too_small_a_face_is_not_asked_to_blink() -> None:
+    challenge = ActiveChallenge([Action.BLINK, Action.TURN_LEFT], rng=LEFT)
+    eyes = np.zeros((128, 128), np.float32)
+    small = head(0, width=50)
+    assert small.inter_eye < 30
+    challenge.feed(Observation(at=0.0, face=small, digest=b"0", eyes=eyes))
+    assert (challenge.unseen, challenge.actions[0]) == (1, Action.TURN_LEFT)
+
+
+# ---- what the eyes show, frame by frame
+
+
+def watched(
+    matcher: FaceMatcher, script: Sequence[Placing], change: Callable[[Image, int], Image] = lambda i, _: i
+) -> bool:
+    image, watch, found = picture("live"), BlinkWatch(), False
+    face = main_face(matcher.detect(image), image)
+    for index, frame in enumerate(SyntheticCamera(image, face, script, size=(480, 360))):
+        shown = change(frame.image, index)
+        view = eye_view(shown, matcher.inspect(shown).face.landmarks)
+        if watch.ready:
+            found = watch.feed(view, frame.at) or found
+        else:
+            watch.look(view)
+    return found
+
+
+def lids(levels: Sequence[float]) -> list[Placing]:
+    return [Placing(closed=c) for c in levels]
+
+
+@pytest.mark.parametrize(
+    ("levels", "blinked"),
+    [
+        (BLINK, True),
+        ([0.0] * 20, False),
+        ([0.0] * 8 + [1.0] * 12, False),  # closed, and never opened
+        ([0.0] * 8 + [1.0] + [0.0] * 10, False),  # one frame may lie
+        ([0.0] * 8 + [1.0] * 20 + [0.0] * 6, False),  # two seconds are no blink
+        ([1.0] * 8 + [0.0] * 12, False),  # begun with closed eyes
+    ],
+    ids=["blink", "open", "stays closed", "one frame", "too long", "opened only"],
+)
+def test_what_lids_do(matcher: FaceMatcher, levels: list[float], blinked: bool) -> None:
+    assert watched(matcher, lids(levels)) is blinked
+
+
+def test_one_eye_is_no_blink(matcher: FaceMatcher) -> None:
+    """The left half of the picture is that of open eyes."""
+    still = list(SyntheticCamera(picture("live"), main_face(matcher.detect(picture("live")), picture("live")),
+                                 lids([0.0] * len(BLINK)), size=(480, 360)))  # fmt: skip
+
+    def half(image: Image, index: int) -> Image:
+        mixed = image.copy()
+        mixed[:, :240] = still[index].image[:, :240]
+        return Image(mixed)
+
+    assert not watched(matcher, lids(BLINK), half)
+
+
+def test_no_change_of_the_whole_picture_is_a_blink(matcher: FaceMatcher) -> None:
+    def darker(image: Image, index: int) -> Image:
+        return Image((image * (0.4 if 9 <= index <= 11 else 1.0)).astype(np.uint8))
+
+    def blurred(image: Image, index: int) -> Image:
+        import cv2
+
+        return Image(np.asarray(cv2.GaussianBlur(image, (0, 0), 3), np.uint8)) if 9 <= index <= 11 else image
+
+    for change in (darker, blurred):
+        assert not watched(matcher, lids([0.0] * 19), change)
+    moved = [Placing(yaw=12 * np.sin(i / 2), shift=(8.0 * np.sin(i), 0), scale=1 + 0.02 * i) for i in range(20)]
+    assert not watched(matcher, moved)
+
+
+@given(st.lists(st.integers(0, 255), min_size=4, max_size=12))
+@settings(max_examples=10, deadline=None)
+def test_no_blank_or_wild_view_breaks_it(values: list[int]) -> None:
+    watch, noise = BlinkWatch(), np.random.default_rng(1)
+    for index, value in enumerate([*values, *values, *values]):
+        view = np.full((128, 128), value, np.float32)
+        if value % 2:
+            view += noise.normal(0, 40, view.shape).astype(np.float32)
+        if watch.ready:
+            assert watch.feed(view, index * 0.1) in (True, False)
+        else:
+            watch.look(view)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -23,6 +24,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 COMMANDS = [
     ["demo"], ["readers"], ["read"], ["check"], ["verify"], ["face", "compare"], ["evaluate", "face"],
+    ["evaluate", "pad"],
     ["trust", "import"], ["trust", "list"], ["trust", "show"], ["trust", "status"], ["models", "list"],
     ["models", "verify"], ["models", "cache"], ["models", "build"], ["models", "add"], ["models", "calibrate"],
     ["emulate"], ["inspect"],
@@ -596,3 +598,19 @@ def test_an_audit_log_that_is_none(run: Run, folder: Path, tmp_path: Path) -> No
     assert "at the beginning: a line of the audit log is no entry" in out
     line = technical(run("check", folder, "--trust", tmp_path / "csca.cer", "--audit", tmp_path / "no" / "such.log"))
     assert "cannot open the audit log such.log" in line
+
+
+def test_evaluate_pad_tells_species_apart(run: Run, tmp_path: Path) -> None:
+    for place, name in (("live/a.jpg", "live"), ("spoof/print/b.jpg", "other"), ("spoof/c_screen.jpg", "portrait")):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pictures() / f"{name}.jpg", tmp_path / place)
+    code, out, _ = run("evaluate", "pad", tmp_path, "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert {s: (r["rate"], r["n"]) for s, r in answer["apcer"].items()} == {"print": (1.0, 1), "screen": (1.0, 1)}
+    assert answer["bpcer"]["rate"] == 0.0
+    code, out, _ = run("evaluate", "pad", tmp_path)
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:3]] == [["APCER", "print"], ["APCER", "screen"]]
+    assert "BPCER" in out
+    assert run("evaluate", "pad", tmp_path / "nowhere")[0] == 1

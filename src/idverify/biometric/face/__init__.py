@@ -1,19 +1,17 @@
 """Faces: detection, alignment, embedding, quality and matching."""
 
+from idverify.biometric.face.actions import PROMPTS, Action, Prompt, draw_actions
 from idverify.biometric.face.align import ARCFACE_TEMPLATE, align_face, similarity_transform
+from idverify.biometric.face.blink import BlinkLimits, BlinkWatch, eye_view
 from idverify.biometric.face.cache import PortraitCache
 from idverify.biometric.face.capture import Capture, CaptureEnd, CaptureOptions, CaptureStep, capture
 from idverify.biometric.face.challenge import (
-    PROMPTS,
-    Action,
     ActiveChallenge,
     ChallengeOptions,
     ChallengeReason,
     ChallengeResult,
     ChallengeState,
     Observation,
-    Prompt,
-    draw_actions,
     run_challenge,
 )
 from idverify.biometric.face.detect import DetectedFace, DetectorOptions, FaceDetector, main_face, rivals
@@ -40,6 +38,8 @@ __all__ = [
     "PROMPTS",
     "Action",
     "ActiveChallenge",
+    "BlinkLimits",
+    "BlinkWatch",
     "Capture",
     "CaptureEnd",
     "CaptureKind",
@@ -74,6 +74,7 @@ __all__ = [
     "assess",
     "capture",
     "draw_actions",
+    "eye_view",
     "fuse",
     "head_pose",
     "main_face",

@@ -3,7 +3,8 @@
 The actions are drawn at random and must be done one after another, in time, by one unbroken face. Turning the head
 shifts the nose against eyes and mouth, as only a face with depth does: a print or a screen turned by the same angle
 keeps its proportions, as does one that is moved, tilted or held nearer. Every challenge therefore holds at least one
-turn. What this cannot refuse: a mask, a video made while the challenge is posed, frames fed in behind the camera.
+turn; a blink adds what could not be known before, and proves less. What this cannot refuse: a mask, a video made while
+the challenge is posed, frames fed in behind the camera.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import urandom
-from types import MappingProxyType
 from typing import Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from idverify.biometric.face.actions import TURNS, Action, Prompt, draw_actions, pick
+from idverify.biometric.face.blink import FRAMES, MIN_INTER_EYE, BlinkWatch, Grey, eye_view
 from idverify.biometric.face.capture import CancelToken
 from idverify.biometric.face.detect import DetectedFace
 from idverify.biometric.face.matcher import FaceSample, FaceTemplate, FaceView
 from idverify.biometric.face.quality import CaptureKind, head_pose
+from idverify.biometric.face.steady import look_again
 from idverify.biometric.frames import Frame
 from idverify.biometric.image import Image
 from idverify.biometric.score import Score
@@ -31,49 +37,11 @@ LIMITS: Final = (
 )
 """What must be said wherever a passed challenge is shown."""
 
+_SECOND: Final = 0.6
+"""Share of a turn that the second look must see: cut out and enlarged, a turned face looks less so."""
+
 MAX_FRAMES: Final = 10_000
 """Most frames of one challenge: a stream whose clock stands still ends as well."""
-
-
-class Action(enum.StrEnum):
-    """What is asked of the person; left and right are the person's own."""
-
-    TURN_LEFT = "turn-left"
-    TURN_RIGHT = "turn-right"
-    COME_CLOSER = "come-closer"
-
-
-_TURNS = (Action.TURN_LEFT, Action.TURN_RIGHT)
-PROMPTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "look-straight": {"en": "Look straight into the camera", "vi": "Hãy nhìn thẳng vào máy ảnh"},
-        "turn-left": {"en": "Turn your head to your left", "vi": "Hãy quay đầu sang trái"},
-        "turn-right": {"en": "Turn your head to your right", "vi": "Hãy quay đầu sang phải"},
-        "come-closer": {"en": "Come closer to the camera", "vi": "Hãy lại gần máy ảnh hơn"},
-        "done": {"en": "Thank you", "vi": "Cảm ơn"},
-    }
-)
-"""Prompts in plain words, by key and language."""
-
-
-class Prompt(enum.StrEnum):
-    """What the person is asked to do now; the keys of :data:`PROMPTS`."""
-
-    LOOK_STRAIGHT = "look-straight"
-    TURN_LEFT = "turn-left"
-    TURN_RIGHT = "turn-right"
-    COME_CLOSER = "come-closer"
-    DONE = "done"
-
-    def text(self, language: str = "en") -> str:
-        """In plain words.
-
-        Raises:
-            ConfigurationError: no such language.
-        """
-        if language not in PROMPTS[self]:
-            raise ConfigurationError("prompts are spoken in 'en' and 'vi'")
-        return PROMPTS[self][language]
 
 
 class ChallengeState(enum.Enum):
@@ -105,7 +73,8 @@ class ChallengeOptions:
     Attributes:
         actions: number of actions, 1 … 5.
         turn: degrees of yaw beyond the straight look, after :func:`~idverify.biometric.face.quality.head_pose`, that
-            count as turned. A flat picture turned by 45 degrees was seen to pretend 8.
+            count as turned. Flat pictures, shifted and turned by 45 degrees, were seen to pretend up to 18 at the first
+            look, and up to 10 at both.
         neutral: degrees of yaw within which the first look counts as straight; later ones must come back to that look
             within half the turn.
         closer: growth of the face that counts as nearer.
@@ -116,6 +85,8 @@ class ChallengeOptions:
             shrinking as a factor less one.
         frozen: consecutive identical frames that tell a still picture fed in as a stream.
         fmr: false match rate up to which the face that did each action must match the straight one.
+        blink: whether a blink is among the actions. One that is not seen in time, or cannot be told on this face
+            (too small, too few straight looks), is no failure: a turn is asked in its place.
     """
 
     actions: int = 2
@@ -128,6 +99,7 @@ class ChallengeOptions:
     jump: float = 0.5
     frozen: int = 5
     fmr: float = 1e-3
+    blink: bool = True
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError where a value is out of its range."""
@@ -146,36 +118,17 @@ class Observation:
         face: the main face, or None.
         rivals: number of other faces of comparable size.
         digest: of the frame's pixels.
+        again: landmarks of a second look at the face, :func:`~idverify.biometric.face.steady.look_again`; None where
+            there was none. Where it is there, both must say that the head is turned.
+        eyes: the face as :func:`~idverify.biometric.face.blink.eye_view` gives it; None where nobody looks at eyes.
     """
 
     at: float
     face: DetectedFace | None
     rivals: int = 0
     digest: bytes = field(repr=False)
-
-
-def draw_actions(count: int, rng: Callable[[int], bytes] = urandom) -> tuple[Action, ...]:
-    """Actions at random, at least one turn among them, never the same twice in a row.
-
-    Raises:
-        ConfigurationError: count is not 1 to 5, or the source of randomness is broken.
-    """
-    if not 1 <= count <= 5:
-        raise ConfigurationError("a challenge has 1 to 5 actions")
-    actions = [_pick(_TURNS if count == 1 else tuple(Action), rng)]
-    while len(actions) < count:
-        actions.append(_pick([a for a in Action if a is not actions[-1]], rng))
-    return tuple(actions)
-
-
-def _pick(choices: Sequence[Action], rng: Callable[[int], bytes]) -> Action:
-    """Evenly, by rejection."""
-    limit = 256 - 256 % len(choices)
-    for _ in range(64):
-        value = rng(1)[0]
-        if value < limit:
-            return choices[value % len(choices)]
-    raise ConfigurationError("the source of randomness gives one value for ever")
+    again: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    eyes: Grey | None = field(default=None, repr=False, compare=False)
 
 
 class ActiveChallenge:
@@ -184,15 +137,31 @@ class ActiveChallenge:
     Between actions the person looks straight again, so that each is done on purpose.
     """
 
-    def __init__(self, actions: Sequence[Action], options: ChallengeOptions | None = None) -> None:
+    def __init__(
+        self,
+        actions: Sequence[Action],
+        options: ChallengeOptions | None = None,
+        *,
+        rng: Callable[[int], bytes] = urandom,
+        twice: bool = False,
+    ) -> None:
         """Takes the actions, from :func:`draw_actions`.
+
+        Args:
+            actions: what is asked.
+            options: how strict.
+            rng: source of what is asked in place of a blink.
+            twice: whether faces that it :meth:`doubts` come with a second look; then they count for nothing without.
 
         Raises:
             ConfigurationError: no turn among the actions, or none at all.
         """
         self.options = options if options is not None else ChallengeOptions()
+        self._rng, self._twice = rng, twice
+        self.unseen = 0
+        """Blinks that were asked for and not seen; turns took their places."""
         self.actions = tuple(actions)
-        if not any(a in _TURNS for a in self.actions):
+        if not any(a in TURNS for a in self.actions):
             raise ConfigurationError("a challenge without a turn could be passed by a picture")
         self.state, self.reason = ChallengeState.RUNNING, ChallengeReason.OK
         self._done, self._straight = 0, True  # actions done; whether looking straight is awaited
@@ -202,7 +171,21 @@ class ActiveChallenge:
         self._seen: Observation | None = None
         self._width = 0.0
         self._ahead: float | None = None  # yaw of the straight look
-        self._sum = 0.0
+        self._again: float | None = None  # and of the second look at it
+        self._sum, self._sums = 0.0, [0.0, 0.0]
+        self._blink = BlinkWatch()
+
+    @property
+    def watching(self) -> bool:
+        """Whether the frames are to come with the eyes: a blink is awaited, now or next."""
+        return self.state is ChallengeState.RUNNING and self.actions[self._done] is Action.BLINK
+
+    def doubts(self, face: DetectedFace) -> bool:
+        """Whether a second look at this face is wanted: at the first straight look, and where the head seems turned."""
+        if self.state is not ChallengeState.RUNNING:
+            return False
+        yaw = head_pose(face.landmarks)[0]
+        return self._ahead is None or (not self._straight and abs(yaw - self._ahead) >= self.options.turn)
 
     @property
     def prompt(self) -> Prompt:
@@ -228,7 +211,7 @@ class ActiveChallenge:
             self._held = 0
             return self.state
         self._last = seen
-        return self._advance(seen.face, seen.at)
+        return self._advance(seen.face, seen)
 
     def fail(self, reason: ChallengeReason) -> None:
         """Ends it from outside: the stream ended, or the face is another person's."""
@@ -245,8 +228,12 @@ class ActiveChallenge:
         self._same = self._same + 1 if self._seen is not None and self._seen.digest == seen.digest else 0
         if self._same >= options.frozen - 1:
             return ChallengeReason.FROZEN
-        if not seen.at - self._since <= options.seconds or (self._seen is not None and seen.at < self._seen.at):
-            return ChallengeReason.TIME_OUT  # also where the clock gives no number
+        if self._seen is not None and not seen.at >= self._seen.at:
+            return ChallengeReason.TIME_OUT
+        if not seen.at - self._since <= options.seconds:
+            if not self._awaits_blink:
+                return ChallengeReason.TIME_OUT  # also where the clock gives no number
+            self._turn_instead(seen.at)
         if seen.rivals:
             return ChallengeReason.SEVERAL_FACES
         if self._last is None or self._last.face is None:
@@ -257,17 +244,34 @@ class ActiveChallenge:
             return ChallengeReason.FACE_JUMPED
         return ChallengeReason.OK
 
-    def _advance(self, face: DetectedFace, at: float) -> ChallengeState:
-        yaw = head_pose(face.landmarks)[0]
+    @property
+    def _awaits_blink(self) -> bool:
+        return not self._straight and self.actions[self._done] is Action.BLINK
+
+    def _turn_instead(self, at: float) -> None:
+        """A blink was not seen, or cannot be: a turn takes its place, so that no honest person fails by it."""
+        turns = [a for a in TURNS if self._done == 0 or a is not self.actions[self._done - 1]]
+        self.actions = (*self.actions[: self._done], pick(turns, self._rng), *self.actions[self._done + 1 :])
+        self.unseen += 1
+        self._held = self._wrong = 0
+        self._since = at
+
+    def _advance(self, face: DetectedFace, seen: Observation) -> ChallengeState:
+        at, yaw = seen.at, head_pose(face.landmarks)[0]
+        needed = self.options.frames
         if self._straight:
-            self._look(yaw)
+            self._look(yaw, seen)
+            if self.actions[self._done] is Action.BLINK:
+                needed = self._learn_eyes(face, seen)
         else:
-            self._act(yaw - (self._ahead or 0.0), face)
-        if self.state is not ChallengeState.RUNNING or self._held < self.options.frames:
+            self._act(self._turned(yaw, seen), face, seen)
+        if self.state is not ChallengeState.RUNNING or self._held < needed:
             return self.state
         if self._straight:
             self._straight, self._width = False, face.box[2]
-            self._ahead = self._sum / self._held if self._ahead is None else self._ahead
+            if self._ahead is None:
+                self._ahead = self._sum / self._held
+                self._again = self._sums[0] / self._sums[1] if self._sums[1] else None
         else:
             self._done, self._straight = self._done + 1, True
         self._held, self._since, self._sum = 0, at, 0.0
@@ -275,18 +279,46 @@ class ActiveChallenge:
             return self._end(ChallengeState.PASSED, ChallengeReason.OK)
         return self.state
 
-    def _look(self, yaw: float) -> None:
+    def _turned(self, yaw: float, seen: Observation) -> float:
+        """Degrees from the straight look; of a second look, the less of both, and 0 where they disagree."""
+        first = yaw - (self._ahead or 0.0)
+        if seen.again is None or self._again is None:
+            return 0.0 if self._twice and abs(first) >= self.options.turn else first
+        second = head_pose(seen.again)[0] - self._again
+        both = min(abs(first), abs(second) / _SECOND) if first * second > 0 else 0.0
+        return both if first > 0 else -both
+
+    def _look(self, yaw: float, seen: Observation) -> None:
         """Counts a frame that looks straight."""
         if self._ahead is None:
-            straight = abs(yaw) <= self.options.neutral
+            straight = abs(yaw) <= self.options.neutral and (seen.again is not None or not self._twice)
         else:
             straight = abs(yaw - self._ahead) <= self.options.turn / 2
         self._held, self._sum = (self._held + 1, self._sum + yaw) if straight else (0, 0.0)
+        if not straight:
+            self._sums = [0.0, 0.0]
+        elif seen.again is not None:
+            self._sums = [self._sums[0] + head_pose(seen.again)[0], self._sums[1] + 1]
 
-    def _act(self, yaw: float, face: DetectedFace) -> None:
+    def _learn_eyes(self, face: DetectedFace, seen: Observation) -> int:
+        """Keeps a straight look for the blink that comes next; how many are needed in a row."""
+        if self._held == 1:
+            self._blink = BlinkWatch()
+        if seen.eyes is None or face.inter_eye < MIN_INTER_EYE:
+            self._turn_instead(seen.at)
+            return self.options.frames
+        if self._held:
+            self._blink.look(seen.eyes)
+        return max(self.options.frames, FRAMES)
+
+    def _act(self, yaw: float, face: DetectedFace, seen: Observation) -> None:
         """Counts a frame that does what is asked, or its opposite."""
         self._wrong = self._wrong + 1 if self._opposes(yaw) else 0
-        self._held = self._held + 1 if self._meets(yaw, face) else 0
+        if self._awaits_blink:  # the whole course of it is one event
+            blinked = seen.eyes is not None and self._blink.feed(seen.eyes, seen.at)
+            self._held = self.options.frames if blinked else 0
+        else:
+            self._held = self._held + 1 if self._meets(yaw, face) else 0
         if self._wrong >= self.options.frames:
             self._end(ChallengeState.FAILED, ChallengeReason.WRONG_ACTION)
 
@@ -299,7 +331,7 @@ class ActiveChallenge:
 
     def _opposes(self, yaw: float) -> bool:
         action = self.actions[self._done]
-        if action is Action.COME_CLOSER:
+        if action not in TURNS:
             return abs(yaw) >= self.options.turn
         return (yaw if action is Action.TURN_LEFT else -yaw) <= -self.options.turn
 
@@ -316,6 +348,10 @@ class Examiner(Protocol):
 
     def inspect(self, image: Image, *, kind: CaptureKind) -> FaceView:
         """Finds and measures the main face; raises BiometricError where there is none."""
+        ...
+
+    def detect(self, image: Image) -> tuple[DetectedFace, ...]:
+        """All faces of a picture."""
         ...
 
     def embed(self, views: Sequence[FaceView]) -> tuple[FaceSample, ...]:
@@ -340,6 +376,7 @@ class ChallengeResult:
         reason: why not.
         actions: what was asked.
         done: how many were done.
+        unseen: blinks that were asked for and not seen, so that turns took their places.
         frames: frames that were looked at.
         sample: the best straight frame, embedded: match this one with the portrait. None where there was none.
         frame: that frame, for a look at its surroundings; None where there was none.
@@ -352,6 +389,7 @@ class ChallengeResult:
     frames: int
     sample: FaceSample | None
     frame: Frame | None = field(default=None, repr=False, compare=False)
+    unseen: int = 0
 
 
 @dataclass(slots=True)
@@ -400,7 +438,8 @@ def run_challenge(
         ModelError: a model is missing, altered or failed.
     """
     options = options if options is not None else ChallengeOptions()
-    challenge, kept = ActiveChallenge(draw_actions(options.actions, rng), options), _Kept()
+    actions = draw_actions(options.actions, rng, blink=options.blink)
+    challenge, kept = ActiveChallenge(actions, options, rng=rng, twice=True), _Kept()
     frames, told = 0, None
     for frame in source:
         if cancel is not None and cancel.is_set():
@@ -410,7 +449,7 @@ def run_challenge(
             on_prompt(awaiting)
         told = awaiting
         view = _inspect(matcher, frame)
-        challenge.feed(_observe(frame, view))
+        challenge.feed(_observe(frame, view, challenge, matcher))
         if view is not None and challenge.state is not ChallengeState.FAILED:
             kept.take(frame, view, challenge, awaiting, done)
         if challenge.state is ChallengeState.RUNNING and frames >= MAX_FRAMES:
@@ -432,6 +471,7 @@ def run_challenge(
         frames=frames,
         sample=sample,
         frame=kept.straight[0] if kept.straight is not None else None,
+        unseen=challenge.unseen,
     )
 
 
@@ -442,11 +482,14 @@ def _inspect(matcher: Examiner, frame: Frame) -> FaceView | None:
         return None
 
 
-def _observe(frame: Frame, view: FaceView | None) -> Observation:
+def _observe(frame: Frame, view: FaceView | None, challenge: ActiveChallenge, matcher: Examiner) -> Observation:
     digest = hashlib.blake2b(frame.image.tobytes(), digest_size=16).digest()
     if view is None:
         return Observation(at=frame.at, face=None, digest=digest)
-    return Observation(at=frame.at, face=view.face, rivals=len(view.rivals), digest=digest)
+    face = view.face
+    again = look_again(frame.image, face, matcher.detect) if challenge.doubts(face) else None
+    eyes = eye_view(frame.image, face.landmarks) if challenge.watching else None
+    return Observation(at=frame.at, face=face, rivals=len(view.rivals), digest=digest, again=again, eyes=eyes)
 
 
 def _one_person(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idverify.biometric.face.detect import DetectedFace
+from idverify.biometric.face.eyelids import close_eyes, find_eyes
 from idverify.biometric.frames import Frame
 from idverify.biometric.image import Image
 
@@ -31,6 +32,7 @@ class Placing:
         shift: pixels to the right and down.
         light: factor on the pixels.
         noise: standard deviation of the sensor's noise in grey levels.
+        closed: how far the eyes are closed, 0 … 1.
     """
 
     yaw: float = 0.0
@@ -38,6 +40,7 @@ class Placing:
     shift: tuple[float, float] = (0.0, 0.0)
     light: float = 1.0
     noise: float = 2.0
+    closed: float = 0.0
 
 
 class SyntheticCamera:
@@ -67,6 +70,7 @@ class SyntheticCamera:
         """
         self._photograph, self._face, self._script = photograph, face, script
         self._size, self._step, self._flat, self._seed = size, 1 / fps, flat, seed
+        self._closed: tuple[float, Image] = (0.0, photograph)
 
     def __enter__(self) -> SyntheticCamera:
         """Nothing to open."""
@@ -98,10 +102,17 @@ class SyntheticCamera:
         y = (rows - height / 2 - placing.shift[1]) / fit
         x, y = _flat(x, y, placing.yaw, eyes) if self._flat else _bent(x, y, placing.yaw, eyes)
         found: Any = cv2.remap(
-            self._photograph, (x + centre[0]).astype(np.float32), (y + centre[1]).astype(np.float32),
+            self._looking(placing.closed), (x + centre[0]).astype(np.float32), (y + centre[1]).astype(np.float32),
             cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(110, 112, 115),
         )  # fmt: skip
         return np.asarray(found, np.uint8)
+
+    def _looking(self, closed: float) -> Image:
+        """The photograph with its eyes closed so far."""
+        if self._closed[0] != closed:
+            eyes = find_eyes(self._photograph, self._face.landmarks)
+            self._closed = closed, close_eyes(self._photograph, eyes, closed)
+        return self._closed[1]
 
 
 class SyntheticPerson:
@@ -112,24 +123,34 @@ class SyntheticPerson:
         near: size when asked to come closer.
         step: degrees that the head turns from one frame to the next.
         noise: of the sensor, see :class:`Placing`.
+        blinks: whether the person blinks when asked to.
     """
 
-    def __init__(self, *, turn: float = 45.0, near: float = 1.5, step: float = 15.0, noise: float = 2.0) -> None:
+    def __init__(
+        self, *, turn: float = 45.0, near: float = 1.5, step: float = 15.0, noise: float = 2.0, blinks: bool = True
+    ) -> None:
         self._goals = {"turn-left": (turn, 1.0), "turn-right": (-turn, 1.0), "come-closer": (0.0, near)}
         self._step, self._noise, self._goal = step, noise, (0.0, 1.0)
+        self._blinks, self._lids = blinks, 0
 
     def hear(self, prompt: str) -> None:
-        """What is asked now: a key of :data:`~idverify.biometric.face.challenge.PROMPTS`."""
+        """What is asked now: a key of :data:`~idverify.biometric.face.actions.PROMPTS`."""
         self._goal = self._goals.get(prompt, (0.0, 1.0))
+        self._lids = len(_BLINK) if prompt == "blink" and self._blinks else 0
 
     def __iter__(self) -> Iterator[Placing]:
         """Placings without end."""
         yaw, scale = 0.0, 1.0
         while True:
-            yield Placing(yaw=yaw, scale=scale, noise=self._noise)
+            closed = _BLINK[-self._lids] if self._lids else 0.0
+            self._lids = max(0, self._lids - 1)
+            yield Placing(yaw=yaw, scale=scale, noise=self._noise, closed=closed)
             yaw += min(max(self._goal[0] - yaw, -self._step), self._step)
             scale += min(max(self._goal[1] - scale, -0.1), 0.1)
 
+
+_BLINK = (0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0, 0.5)
+"""Lids from the prompt on, frame by frame: it takes a moment to hear it."""
 
 Coordinates = NDArray[np.float64]
 
