@@ -90,7 +90,7 @@ def plot_discard(curves: Mapping[str, DiscardCurve], path: Path, *, title: str =
     Raises:
         ConfigurationError: another suffix, matplotlib is missing, or the file cannot be written.
     """
-    with drawn(path, title=title, height=4.8) as axes:
+    with drawn(path, title=title, height=5.6) as axes:
         for label, curve in curves.items():
             share, rate = 100 * np.array(curve.discarded), 100 * np.array(curve.fnmr)
             (line,) = axes.plot(share, rate, label=f"{label}: {curve.genuine:,} genuine, area {curve.area:.2f}")
@@ -100,4 +100,4 @@ def plot_discard(curves: Mapping[str, DiscardCurve], path: Path, *, title: str =
         axes.set_ylabel("FNMR of the rest, %")
         axes.set_ylim(bottom=0)
         if curves:
-            axes.legend(title="dotted: a perfect measure")
+            axes.figure.legend(title="dotted: a perfect measure", loc="outside lower center")
