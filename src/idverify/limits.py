@@ -159,7 +159,7 @@ class Budget:
         return units
 
     def _fits(self, units: int) -> bool:
-        return self._lent == 0 or self._lent + units <= self._units()
+        return self._lent + units <= max(units, self._units())
 
     def _give(self, units: int) -> None:
         with self._lock:

@@ -181,6 +181,8 @@ def test_the_environment_names_limits_and_the_processors_are_the_default() -> No
     assert told_by(ask, IDVERIFY_MAX_THREADS="7", IDVERIFY_DECODER_MIB="64") == "7 64"
     assert "IDVERIFY_MAX_THREADS must be" in told_by(ask, IDVERIFY_MAX_THREADS="many")
     assert "IDVERIFY_DECODER_MIB must be" in told_by(ask, IDVERIFY_DECODER_MIB="0")
+    first = "limits.INFERENCE.share(1).__enter__()"  # while nothing is lent yet
+    assert "IDVERIFY_MAX_THREADS must be" in told_by(first, IDVERIFY_MAX_THREADS="many")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
