@@ -13,7 +13,7 @@ import pytest
 
 import idverify
 from idverify import AccessPassword, CheckId, CheckStatus, MemoryTransport, Outcome, Reason, TrustStore, verify
-from idverify.biometric import as_image, encode_wsq
+from idverify.biometric import as_image, decode_image, encode_wsq
 from idverify.biometric.finger.engine import FingerMatcher
 from idverify.chip.access.terminal_auth import TerminalCredentials
 from idverify.chip.access.terminal_key import InMemoryTerminalKey
@@ -141,18 +141,35 @@ def test_without_rights_the_finger_is_inconclusive() -> None:
     assert [c.reason for c in result.report.results(CheckId.FINGER_MATCH)] == [Reason.NOT_READ]
 
 
-def test_a_good_score_of_more_comparisons_than_the_table_covers_is_neither_accepted_nor_rejected() -> None:
+def quality(data: bytes) -> int:
+    return matcher().sample(decode_image(data)).quality.value
+
+
+def test_of_more_comparisons_than_the_table_covers_the_best_prints_decide() -> None:
     """Two tries against two stored fingers: four comparisons, and the table ends at 1 in 2,304 for one."""
     table = matcher().calibration
     assert table is not None
-    assert 4 * table.smallest_fmr > 1e-3 > 2 * table.smallest_fmr
-    result = run([picture(1, 2), picture(1, 3)])
-    assert result.decision.outcome is Outcome.INCONCLUSIVE
-    assert result.decision.reasons == ("finger.match: not-calibrated",)
-    assert [(s.fmr, s.threshold) for s in result.scores] == [(None, None)]
-    assert run({2: [picture(1, 2), picture(1, 3)]}).decision.outcome is Outcome.ACCEPT
-    stranger = run([picture(77, 0), picture(77, 1)])  # its rate is in the table, and far beyond the policy's
+    assert 3 * table.smallest_fmr > 1e-3 > 2 * table.smallest_fmr
+    for finger in ([picture(1, 2), picture(1, 3)], {2: [picture(1, 2), picture(1, 3), picture(1, 4)]}):
+        result = run(finger)
+        assert result.decision.outcome is Outcome.ACCEPT
+        (score,) = result.scores
+        assert score.threshold == pytest.approx(table.threshold(5e-4))
+        assert score.fmr == pytest.approx(2 * table.fmr(score.value))
+    stranger = run([picture(77, 0), picture(77, 1)])
     assert stranger.decision.outcome is Outcome.REJECT
+    assert [s.threshold for s in stranger.scores] == [pytest.approx(table.threshold(5e-4))]
+
+
+def test_a_good_score_of_a_print_that_is_not_the_best_is_neither_accepted_nor_rejected() -> None:
+    """With it there are more comparisons than the table covers, whichever place it was given in."""
+    strange, own = picture(77, 0), picture(1, 3)
+    assert quality(strange) > quality(own)
+    for finger in ([strange, own], [own, strange]):
+        result = run(finger)
+        assert result.decision.outcome is Outcome.INCONCLUSIVE
+        assert result.decision.reasons == ("finger.match: not-calibrated",)
+        assert [(s.fmr, s.threshold) for s in result.scores] == [(None, None)]
 
 
 def test_too_many_tries_are_refused() -> None:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from idverify.biometric.face.pad import PadScore, PassivePad
     from idverify.biometric.finger.engine import FingerMatcher
     from idverify.biometric.finger.extract import FingerSample
+    from idverify.biometric.finger.template import FingerTemplate
     from idverify.biometric.image import Image
+
+    _Pair = tuple[FingerTemplate, FingerTemplate]
 
 _RELEASE_SECONDS: Final = 1.0
 """How long the end of a transaction waits for a camera to be let go of."""
@@ -248,7 +251,8 @@ class FingerMatching:
     """Live prints, of one finger or of several, against the prints on the chip; the best comparison counts.
 
     Prints of named fingers are compared with those of the same finger, where the chip names it too. The false match
-    rate is that of one comparison times their number, so it stays within the policy's, however many there are.
+    rate is that of one comparison times their number, so it stays within the policy's, however many there are. Where
+    the calibration table does not reach that far, the prints of the best quality decide.
 
     Args:
         matcher: None where no finger is compared.
@@ -326,26 +330,57 @@ class FingerMatching:
                 self._problem = Reason.IMAGE_UNREADABLE
         if not references:
             return [*checks, _result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, self._problem, "DG3")], []
-        pairs = [
-            (sample.template(), stored)
+        probes.sort(key=lambda probe: probe[1].quality.value, reverse=True)
+        by_print = [
+            [(sample.template(), stored) for chip, stored in references if live == chip or not live or not chip]
             for live, sample in probes
-            for chip, stored in references
-            if live == chip or not live or not chip
         ]
+        pairs = [pair for some in by_print for pair in some]
         if not pairs:  # other fingers than those that are enrolled
             return [*checks, _result(CheckId.FINGER_MATCH, CheckStatus.UNDETERMINED, Reason.SAMPLE_MISSING, "DG3")], []
         with self._course.stage(Stage.MATCHING):
-            score = self._matcher.best_pair(pairs)
+            check, score = self._judge(self._matcher, pairs, self._within_table(by_print))
+        return [*checks, check], [score]
+
+    def _within_table(self, by_print: Sequence[Sequence[_Pair]]) -> list[_Pair]:
+        """The comparisons of the best prints, as many as the table can tell the rate of; none where one is too many.
+
+        Prints are chosen by their quality, before any score is known, so only what is chosen counts as a chance.
+        """
+        chosen: list[_Pair] = []
+        for some in by_print:
+            if some and self._reaches(len(chosen) + len(some)):
+                chosen += some
+        return chosen
+
+    def _judge(
+        self, matcher: FingerMatcher, pairs: Sequence[_Pair], chosen: Sequence[_Pair]
+    ) -> tuple[CheckResult, MatchScore]:
+        """The chosen comparisons decide; a good score among the others says that more could have been had."""
+        check, found = self._scored(matcher, chosen or pairs)
+        if check.status is not CheckStatus.SUCCESSFUL and 0 < len(chosen) < len(pairs):
+            everything = self._scored(matcher, pairs)
+            if everything[0].status is CheckStatus.UNDETERMINED:
+                return everything
+        return check, found
+
+    def _scored(self, matcher: FingerMatcher, pairs: Sequence[_Pair]) -> tuple[CheckResult, MatchScore]:
+        score = matcher.best_pair(pairs)
         threshold, fmr = self._threshold(len(pairs)), score.fmr
         if self._limit is not None and threshold is None and self._beyond_table(fmr, len(pairs)):
             fmr = None
         found = MatchScore(modality="finger", value=score.value, threshold=threshold, fmr=fmr, model=score.model)
-        return [*checks, _judged(CheckId.FINGER_MATCH, fmr, self._limit)], [found]
+        return _judged(CheckId.FINGER_MATCH, fmr, self._limit), found
+
+    def _reaches(self, comparisons: int) -> bool:
+        """Whether the table knows a score that the best of so many comparisons needs; true where there is no limit."""
+        table = self._matcher.calibration if self._matcher is not None else None
+        return table is None or self._limit is None or self._limit / comparisons >= table.smallest_fmr
 
     def _threshold(self, comparisons: int) -> float | None:
         """The score that the best of so many comparisons needs; None where the table does not reach so far."""
         table = self._matcher.calibration if self._matcher is not None else None
-        if table is None or self._limit is None or self._limit / comparisons < table.smallest_fmr:
+        if table is None or self._limit is None or not self._reaches(comparisons):
             return None
         return table.threshold(self._limit / comparisons)
 
