@@ -544,12 +544,13 @@ def test_verify_asks_a_person_to_move_and_takes_no_recording_that_does_not(
 
     from idverify import MemoryTransport
     from idverify.biometric.codecs import decode_image
+    from idverify.biometric.face.actions import PROMPTS, Action
     from idverify.chip.transport import pcsc
 
     (tmp_path / "csca.cer").write_bytes(card.trust_anchors[0])
     still = cv2.cvtColor(decode_image((pictures() / "live.jpg").read_bytes()), cv2.COLOR_RGB2BGR)
     video = cv2.VideoWriter(str(tmp_path / "still.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, still.shape[1::-1])
-    for shift in range(8):
+    for shift in range(24):  # a blink is asked for only after several straight looks
         video.write(cv2.convertScaleAbs(still, beta=shift))
     video.release()
     monkeypatch.setattr(pcsc, "open_reader", lambda *_, **__: MemoryTransport(card.fresh()))
@@ -560,7 +561,7 @@ def test_verify_asks_a_person_to_move_and_takes_no_recording_that_does_not(
     (check,) = [c for c in answer["checks"] if c["check"] == "face.challenge"]
     assert (check["status"], check["reason"], check["evidence"]["tries"]) == ("failed", "end-of-stream", "1")
     assert "Hãy nhìn thẳng vào máy ảnh · Look straight into the camera" in err
-    assert any(words in err for words in ("Turn your head to your left", "to your right", "Come closer"))
+    assert any(PROMPTS[action.value]["en"] in err for action in Action)
     code, out, err = run(*given, "--challenge", tmp_path / "nowhere.avi")
     assert (code, json.loads(out)["error"]["type"]) == (1, "ConfigurationError")
 
