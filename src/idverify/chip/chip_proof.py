@@ -60,8 +60,10 @@ class ChipResult:
                 return self._result(CheckStatus.SUCCESSFUL, Reason.OK)
             return self._result(CheckStatus.UNDETERMINED, Reason.KEY_NOT_VOUCHED)
         if self.status in _NOT_RUN and _signed(self.key_file, report):
-            # The issuer signed a key for this chip, and the chip did not show it: what a copy would do.
-            return self._result(CheckStatus.FAILED, Reason.KEY_MISSING)
+            # What the issuer signed for this chip is not shown: so a copy would avoid the question. DG15 is nothing
+            # but a key; DG14 may hold none, and nobody can tell.
+            certain = self.key_file is FileId.DG15
+            return self._result(CheckStatus.FAILED if certain else CheckStatus.UNDETERMINED, Reason.KEY_MISSING)
         return self._result(self.status, self.reason)
 
 
@@ -71,7 +73,8 @@ def gate_chip_results(results: Iterable[ChipResult], report: VerificationReport)
     A proof counts as successful only where the SOD's signature, the path to a trusted CSCA and the hash of the file
     that holds the public key were all successful and the signer is not revoked (for EF.CardSecurity: its own
     signature check). A failed proof stays failed. Where the SOD vouches for DG15 but the chip did not hand it out, the
-    check has failed (``key-missing``): leaving the key away is how a copy would avoid the question.
+    check has failed (``key-missing``): leaving the key away is how a copy would avoid the question. Where that is so
+    of DG14, which may hold other things than keys, the check is undetermined with the same reason.
 
     Args:
         results: what :meth:`~idverify.chip.session.DocumentSession.authenticate_chip` returned.
@@ -94,11 +97,8 @@ def _vouched(file: FileId, report: VerificationReport) -> bool:
 
 
 def _signed(file: FileId, report: VerificationReport) -> bool:
-    """Whether the SOD has a hash for the file, and the file was not there to be checked.
-
-    Only DG15 tells by its mere existence that the chip can answer; DG14 has other uses.
-    """
-    return file is FileId.DG15 and any(
+    """Whether the SOD has a hash for the file, and the file was not there to be checked."""
+    return any(
         c.subject == file.label and c.status is not CheckStatus.SUCCESSFUL and c.reason is not Reason.HASH_NOT_IN_SOD
         for c in report.results(CheckId.DG_HASH)
     )

@@ -73,6 +73,12 @@ class Collector:
             if self.unreadable.get(file) is Reason.ACCESS_REFUSED:
                 del self.unreadable[file]
 
+    def forget_groups(self) -> None:
+        """Forget the data groups and EF.SOD: they have to be read on the channel that the chip has proven itself on."""
+        for file in [f for f in self.files if f.number is not None or f is FileId.SOD]:
+            del self.files[file]
+        self._security_object = None
+
     def read(self, file: FileId) -> bytes:
         """One file, from the card or as read before; see :meth:`idverify.chip.session.DocumentSession.read`."""
         found = self.files.get(file)

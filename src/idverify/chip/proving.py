@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ from idverify.report import CheckId, CheckStatus, Reason
 
 _CHOICES_TRIED: Final = 2
 _BARE_BYTES: Final = 2
+_NOT_RUN: Final = (CheckStatus.NOT_SUPPORTED, CheckStatus.NOT_PERFORMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,8 @@ class Prover:
         switch: called with the result of chip authentication: the old keys are over.
         rng: random bytes.
         challenge: 8 bytes for active authentication, or None.
-        cam: what PACE with chip authentication mapping left, or None.
+        mappings: what PACE with chip authentication mapping left, once for each time that the card was opened; None
+            for a time that it opened in another way.
         done: what chip authentication showed already: running it again could end the terminal's rights.
     """
 
@@ -59,7 +61,7 @@ class Prover:
     switch: Callable[[ChipAuthResult], None]
     rng: Callable[[int], bytes]
     challenge: bytes | None
-    cam: CamEvidence | None
+    mappings: Sequence[CamEvidence | None] = ()
     done: ChipResult | None = None
 
     def prove(self) -> tuple[ChipResult, ...]:
@@ -69,10 +71,17 @@ class Prover:
             ConfigurationError: a challenge of another length.
             SecureMessagingError, TransportError, OperationCancelled
         """
-        active = self._active()
-        if self.done is not None:
-            return active, self.done
-        return active, self._mapping(self.cam) if self.cam is not None else self.chip()
+        return self._active(), self._of_the_chip()
+
+    def _of_the_chip(self) -> ChipResult:
+        """One way that shows something: a chip that announces one and does not go it is asked the other."""
+        found = self.done
+        if found is None and any(self.mappings):
+            found = self._mapping()
+        if found is None or (not found.proven and found.status in _NOT_RUN):
+            other = self.chip()
+            return other if found is None or other.proven or other.status not in _NOT_RUN else found
+        return found
 
     # ---- active authentication ----------------------------------------------------------------------------------
 
@@ -162,17 +171,27 @@ class Prover:
         result: ChipAuthResult = self.run(lambda channel, inner: run_chip_auth(channel, inner, choice, rng=self.rng))
         return result
 
-    def _mapping(self, cam: CamEvidence) -> ChipResult:
-        """PACE with chip authentication mapping (§4.4.3.5), with a key of EF.CardSecurity."""
+    def _mapping(self) -> ChipResult | None:
+        """PACE with chip authentication mapping (§4.4.3.5), with a key of EF.CardSecurity.
+
+        EF.CardSecurity is not bound to the data groups by any hash; that one secure channel brought both is all that
+        binds them. So where the card was opened more than once, the chip must have shown each time that it has the
+        same key. None where it was opened in another way in between: that says nothing of what was read then.
+        """
         check, file = CheckId.CHIP_AUTHENTICATION, FileId.CARD_SECURITY
+        shown = [m for m in self.mappings if m is not None]
+        if len(shown) < len(self.mappings):
+            return None
         raw = self.files.get(file)
-        if raw is None:
-            return self._missing(check, file)
+        if raw is None:  # §9.2.11: there must be one where the chip offers this mapping
+            why = self.unreadable.get(file, Reason.KEY_MISSING)
+            reason = Reason.KEY_MISSING if why is Reason.FILE_ABSENT else why
+            return ChipResult(check=check, key_file=file, status=CheckStatus.NOT_PERFORMED, reason=reason)
         proven = False
         try:
             content = SignedData.parse(raw, what=file.label, allow_trailing=True).content
             infos = SecurityInfos.parse(content, what=file.label, lenient=True)
-            proven = any(verify_cam(cam, key.public_key) for key in infos.chip_authentication_keys)
+            proven = any(all(verify_cam(m, k.public_key) for m in shown) for k in infos.chip_authentication_keys)
         except (MalformedDataError, UnsupportedAlgorithmError) as error:
             return _failure(check, file, error)
         return ChipResult(
@@ -181,8 +200,8 @@ class Prover:
             proven=proven,
             status=CheckStatus.FAILED,
             reason=Reason.CHIP_PROOF_INVALID,
-            facts={"mapping": "CAM", "domain": cam.curve},
-            evidence=cam,
+            facts={"mapping": "CAM", "domain": shown[0].curve},
+            evidence=shown[0],
         )
 
     def _missing(self, check: CheckId, file: FileId) -> ChipResult:

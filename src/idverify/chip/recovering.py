@@ -32,6 +32,7 @@ from idverify.errors import (
 )
 
 if TYPE_CHECKING:
+    from idverify.chip.access.pace import CamEvidence
     from idverify.chip.access.terminal_auth import TerminalCredentials
 
 _log = get_logger(__name__)
@@ -70,6 +71,8 @@ class OpenCard:
         opened: how the card was opened first.
         terminal_key: Comp(PK_DH,IFD) of chip authentication on the present channel, or None.
         recoveries: how often the card was opened anew.
+        mappings: what PACE with chip authentication mapping left, once for each time that the card was opened; None for
+            a time without it.
         renew: called on the channel of a card that was opened anew, before it is used; or None.
     """
 
@@ -89,6 +92,7 @@ class OpenCard:
         self.opened: Opened | None = None
         self.terminal_key: bytes | None = None
         self.recoveries = 0
+        self.mappings: list[CamEvidence | None] = []
         self.renew: Callable[[], object] | None = None
         self._options = options
         self._meter = meter
@@ -241,6 +245,7 @@ class OpenCard:
             with contextlib.suppress(TypeError):  # a transport of the application that cannot be remembered
                 _WITH_CARD_ACCESS.add(self.link.transport)
         self._stack, self._channel, self._opened_now = stack, opened.channel, opened
+        self.mappings.append(opened.pace.cam if opened.pace is not None else None)
         if opened.pace is not None and opened.pace.cam is not None:
             self.terminal_key = opened.pace.terminal_key_compressed  # CAM is chip authentication already
 

@@ -251,7 +251,6 @@ class DocumentSession:
             return self._prover(challenge).prove()
 
     def _prover(self, challenge: bytes | None = None) -> Prover:
-        opened = self._card.opened
         return Prover(
             files=self._files.files,
             unreadable=self._files.unreadable,
@@ -259,7 +258,7 @@ class DocumentSession:
             switch=self._switch_keys,
             rng=self._rng,
             challenge=challenge,
-            cam=opened.pace.cam if opened is not None and opened.pace is not None else None,
+            mappings=self._card.mappings,
             done=self._rights.chip_done if self._rights is not None else None,
         )
 
@@ -274,9 +273,10 @@ class DocumentSession:
 
         Version 1 (ICAO 9303-11 §7.1) runs chip authentication first where it has not run. Where EF.CardAccess asks for
         version 2, the general authentication procedure follows PACE: terminal authentication 2, then chip
-        authentication 2 (BSI TR-03110-2 §2.4). Either way :meth:`authenticate_chip` reports what chip authentication
-        showed and does not run it again. Afterwards :meth:`read` and :meth:`read_all` get the groups that the
-        terminal's rights cover; the rights are renewed when the card has to be opened anew.
+        authentication 2 (BSI TR-03110-2 §2.4); its key is in EF.CardSecurity and bound to no data group, so groups that
+        were read before are forgotten and read again. Either way :meth:`authenticate_chip` reports what chip
+        authentication showed and does not run it again. Afterwards :meth:`read` and :meth:`read_all` get the groups
+        that the terminal's rights cover; the rights are renewed when the card has to be opened anew.
 
         Args:
             credentials: the terminal's certificates and key; those given to :meth:`open` where None.

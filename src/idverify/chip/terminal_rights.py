@@ -16,7 +16,7 @@ from idverify.chip.metering import Meter
 from idverify.chip.proving import proven_by
 from idverify.chip.reading import Phase, Progress
 from idverify.chip.recovering import OpenCard
-from idverify.errors import ConfigurationError
+from idverify.errors import AccessDeniedError, ConfigurationError
 
 
 class TerminalRights:
@@ -73,6 +73,8 @@ class TerminalRights:
                     return without_chip(self.chip_done)
             result = self._card.run(lambda _: self._authorise(authoriser))
         self.chip_done = result.chip or self.chip_done
+        if result.chip is not None and result.chip.proven:
+            self._files.forget_groups()  # read before the chip had proven itself by a key that no data group holds
         if result.accepted:
             self._card.renew = lambda: self._authorise(authoriser)
             self._files.allow_again()
@@ -107,7 +109,12 @@ class TerminalRights:
         """Chip and terminal authentication on the channel as it is."""
         channel, below, opened = self._card.present()
         if isinstance(authoriser, GeneralAuthenticator):
-            return authoriser.run(channel, opened)
+            result = authoriser.run(channel, opened)
+            shown = result.chip is not None and result.chip.proven
+            if self.chip_done is not None and self.chip_done.proven and not shown:
+                self._card.drop()
+                raise AccessDeniedError("the chip has not shown its key again after the card had moved")
+            return result
         if self._card.terminal_key is None:
             agreed = authoriser.agree(channel, below, self._files.files)
             self._card.switch(agreed.secure_messaging, agreed.terminal_key_compressed)

@@ -98,5 +98,13 @@ def test_a_chip_that_keeps_back_a_signed_key_has_failed(status_reason: tuple[Che
     assert gated(kept_back, dg15=None) == (status, reason), "no such group in the SOD: nothing was kept back"
 
 
+def test_a_chip_that_keeps_dg14_back_has_proven_nothing() -> None:
+    """It may hold no key at all; nobody can tell."""
+    kept_back = proof(FileId.DG14, proven=False, status=CheckStatus.NOT_SUPPORTED, reason=Reason.NOT_OFFERED)
+    assert gated(kept_back, dg14=CheckStatus.NOT_PERFORMED) == (CheckStatus.UNDETERMINED, Reason.KEY_MISSING)
+    assert gated(kept_back, dg14=None) == (CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED)
+    assert gated(kept_back) == (CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED), "it was there, and has no key"
+
+
 def test_evidence_is_not_shown() -> None:
     assert "secret" not in repr(proof(evidence="secret"))
