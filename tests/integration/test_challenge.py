@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Self
 
 import numpy as np
@@ -56,6 +56,8 @@ from idverify.biometric.frames import ArraySource, Frame
 from idverify.biometric.image import Image
 from idverify.decision import COUNTER, STRICT, Policy, Requirement, named
 from idverify.emulator import Card
+from idverify.engine import matching
+from idverify.engine.transaction import Course
 from idverify.errors import ConfigurationError, ImageError, OperationCancelled, TransportTimeout
 from idverify.presentation import html_report
 from idverify.presentation.tr03135 import tr03135_xml
@@ -315,10 +317,10 @@ def test_without_a_stream_nothing_was_posed() -> None:
 
 
 class Closing:
-    """A stream that says whether it was closed."""
+    """A stream that says whether it runs, three frames in, and whether it was closed."""
 
     def __init__(self, frames: Iterable[Any]) -> None:
-        self.frames, self.closed = frames, threading.Event()
+        self.frames, self.running, self.closed = frames, threading.Event(), threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -327,7 +329,16 @@ class Closing:
         self.closed.set()
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.frames)
+        for number, frame in enumerate(self.frames):
+            if number == 3:
+                self.running.set()
+            yield frame
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction that ends waits for the step in progress however slow the machine is, not for a second at most."""
+    monkeypatch.setattr(matching, "_RELEASE_SECONDS", 60)
 
 
 def endless() -> Iterator[Image]:
@@ -337,13 +348,14 @@ def endless() -> Iterator[Image]:
         yield Image(noise.integers(0, 255, (48, 64, 3), np.uint8))
 
 
-def test_the_deadline_ends_a_stream_that_never_ends_and_the_camera_is_free() -> None:
+@pytest.mark.usefixtures("patient")
+def test_the_deadline_ends_a_stream_that_never_ends_and_the_camera_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Closing(endless())
-    started = time.monotonic()
+    clock = partial(Course, clock=lambda: 61.0 if source.running.is_set() else 0.0)
+    monkeypatch.setattr("idverify.verification.Course", clock)
     with pytest.raises(TransportTimeout):
-        run(LiveChallenge(source, options=replace(ONE, seconds=1000)), timeout=timedelta(seconds=1.5))
+        run(LiveChallenge(source, options=replace(ONE, seconds=1000)), timeout=timedelta(seconds=60))
     assert source.closed.is_set(), "closed before the exception leaves"
-    assert time.monotonic() - started < 10
 
 
 def test_a_stream_that_hangs_hangs_alone() -> None:
@@ -357,16 +369,16 @@ def test_a_stream_that_hangs_hangs_alone() -> None:
         started = time.monotonic()
         with pytest.raises(TransportTimeout):
             run(LiveChallenge(hanging()), timeout=timedelta(seconds=1))
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30
     finally:
         stuck.set()
 
 
+@pytest.mark.usefixtures("patient")
 def test_cancelling_ends_it() -> None:
-    source, stop = Closing(endless()), threading.Event()
-    threading.Timer(0.5, stop.set).start()
+    source = Closing(endless())
     with pytest.raises(OperationCancelled):
-        run(LiveChallenge(source, options=replace(ONE, seconds=1000)), cancel=stop)
+        run(LiveChallenge(source, options=replace(ONE, seconds=1000)), cancel=source.running)
     assert source.closed.is_set()
 
 
@@ -403,7 +415,7 @@ def test_no_thread_stays_behind_and_frames_are_not_kept() -> None:
     refused(run(LiveChallenge(watched(), options=replace(ONE, seconds=3))), Reason.TIME_OUT)
     assert 20 < len(alive) < 40
     assert most <= 5
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() <= before
@@ -434,18 +446,22 @@ def test_no_consent_no_camera() -> None:
     assert result.decision.outcome is not Outcome.ACCEPT
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_card_that_is_rejected_early_keeps_nobody_moving() -> None:
+    class Patient(MemoryTransport):  # the camera runs before the card says anything
+        def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
+            assert source.running.wait(60)
+            return super().transmit(apdu, timeout=timeout)
+
     source = Closing(endless())
     card = emulator.expired_dsc(genuine())
     trust = TrustStore.from_certificates(card.trust_anchors)
-    started = time.monotonic()
     result = verify(
-        MemoryTransport(card), AccessPassword.can(str(card.can)), trust=trust, at=AT, matcher=matcher(), policy=POSED,
-        live=LiveChallenge(source, options=replace(ONE, seconds=1000)), early=True, timeout=timedelta(seconds=60),
+        Patient(card), AccessPassword.can(str(card.can)), trust=trust, at=AT, matcher=matcher(), policy=POSED,
+        live=LiveChallenge(source, options=replace(ONE, seconds=1000)), early=True, timeout=timedelta(seconds=120),
     )  # fmt: skip
     assert result.decision.outcome is Outcome.REJECT
     assert result.report.status(CheckId.FACE_MATCH) is CheckStatus.NOT_PERFORMED
-    assert time.monotonic() - started < 30
     assert source.closed.is_set()
 
 
@@ -484,6 +500,7 @@ def test_asyncio_hears_prompts_on_the_loop_and_may_open_the_camera_there() -> No
     assert threads == {threading.main_thread()}
 
 
+@pytest.mark.usefixtures("patient")
 def test_cancelling_the_task_frees_the_camera() -> None:
     async def serve(source: Closing) -> None:
         card = genuine().fresh()
@@ -494,7 +511,8 @@ def test_cancelling_the_task_frees_the_camera() -> None:
                 live=LiveChallenge(source, options=replace(ONE, seconds=1000)),
             )
         )  # fmt: skip
-        await asyncio.sleep(0.4)
+        while not source.running.is_set():
+            await asyncio.sleep(0.005)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -529,7 +547,7 @@ def test_a_pool_poses_challenges_at_several_counters_and_none_goes_astray() -> N
         outcomes = list(counters.map(serve, range(len(visits))))
         assert pool.health.completed == len(visits)
     assert outcomes == [v[2] for v in visits]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert threading.active_count() <= before

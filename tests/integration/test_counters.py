@@ -91,29 +91,32 @@ def test_asyncio_serves_several_counters_without_blocking_the_loop(matcher: Face
     assert ticks > 3
 
 
-class Endless(MemoryTransport):
-    """A card that never gets further than its first commands until the session is cancelled."""
+class Held(MemoryTransport):
+    """A card that does not answer its first command until it is let go on."""
 
     def __init__(self, inner: Card) -> None:
         super().__init__(inner)
-        self.reached = threading.Event()
+        self.reached, self.further = threading.Event(), threading.Event()
         self.count = 0
 
     def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
         self.count += 1
         self.reached.set()
-        time.sleep(0.05)
+        assert self.further.wait(30)
         return super().transmit(apdu, timeout=timeout)
 
 
 def test_cancelling_the_task_ends_the_transaction(matcher: FaceMatcher) -> None:
     async def run() -> tuple[int, int]:
-        slow = Endless(card().fresh())
+        slow = Held(card().fresh())
         with pool(matcher) as shared:
             task = asyncio.create_task(shared.averify(slow, password(), **options()))
             while not slow.reached.is_set():
                 await asyncio.sleep(0.005)
             task.cancel()
+            for _ in range(10):  # the task hears of it
+                await asyncio.sleep(0)
+            slow.further.set()
             with pytest.raises(asyncio.CancelledError):
                 await task
             return slow.count, shared.health.failed
@@ -229,13 +232,12 @@ def test_models_that_fail_to_load_end_their_transactions_and_load_when_they_are_
 
 def test_the_deadline_of_a_transaction_holds_at_the_door_too(matcher: FaceMatcher) -> None:
     with pool(matcher, limit=1) as shared, ThreadPoolExecutor(1) as first:
-        slow = Endless(card().fresh())
+        slow = Held(card().fresh())
         running = first.submit(shared.verify, slow, password(), **options())  # type: ignore[arg-type]
-        assert slow.reached.wait(10)
-        started = time.monotonic()
-        with pytest.raises(TransportTimeout):
+        assert slow.reached.wait(60)
+        with pytest.raises(TransportTimeout):  # while the first one still holds the only place
             shared.verify(MemoryTransport(card().fresh()), password(), **options(timeout=timedelta(seconds=0.2)))  # type: ignore[arg-type]
-        assert time.monotonic() - started < 5
+        slow.further.set()
         assert running.result().decision.outcome is Outcome.ACCEPT
 
 

@@ -212,20 +212,20 @@ def test_a_card_taken_away_for_good_is_a_clear_error(stack: VirtualReaderStack) 
 def test_a_mute_card_is_a_time_out_and_the_reader_can_be_used_again(stack: VirtualReaderStack) -> None:
     card = a_card()
     release = threading.Event()
-    card.hook = at_offset(0, lambda: (release.wait(5), None)[1])
+    card.hook = at_offset(0, lambda: (release.wait(60), None)[1])
     with stack.insert(card):
         transport = open_reader(stack.reader(0))
         transport.transmit(SELECT)
         started = time.monotonic()
         with pytest.raises(TransportTimeout, match=r"0\.3 s"):
             transport.transmit(bytes.fromhex("00B0000000"), timeout=timedelta(seconds=0.3))
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 30, "it waited for the card"
         with pytest.raises(TransportError):
             transport.transmit(SELECT)
         with pytest.raises(TransportTimeout):
             transport.reconnect()
         release.set()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 transport.reconnect()
@@ -307,7 +307,7 @@ def test_insertion_and_removal_events(stack: VirtualReaderStack) -> None:
         wait_until(lambda: len(seen) == 3)
     wait_until(lambda: len(seen) == 4)
     cancel.set()
-    watcher.join(3)
+    watcher.join(60)
     assert not watcher.is_alive()
     inserted, removed = ReaderEventKind.CARD_INSERTED, ReaderEventKind.CARD_REMOVED
     first, second = stack.reader(0), stack.reader(1)
@@ -336,7 +336,7 @@ def test_a_transport_is_made_by_name_only(stack: VirtualReaderStack) -> None:
         PcscTransport("no such reader")
 
 
-def wait_until(condition, timeout: float = 10.0) -> None:
+def wait_until(condition, timeout: float = 60.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

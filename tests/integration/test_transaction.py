@@ -197,13 +197,14 @@ def test_cancelling_does_not_wait_for_a_template() -> None:
 # ---- one deadline ----------------------------------------------------------------------------------------------------
 
 
-def hang(_: Attempt) -> bytes:
-    time.sleep(1.5)
-    return LIVE
-
-
 @pytest.mark.parametrize("where", ["camera", "queue", "card", "password", "online"])
 def test_one_deadline_holds_over_whatever_is_waited_for(where: str) -> None:
+    release = threading.Event()
+
+    def hang(_: Attempt) -> bytes:
+        release.wait(60)
+        return LIVE
+
     class Service:
         def check(self, request: object) -> CheckResult:
             hang(Attempt(number=0, left=0))
@@ -213,10 +214,9 @@ def test_one_deadline_holds_over_whatever_is_waited_for(where: str) -> None:
         time.sleep(0.6)
         return can()
 
-    release = threading.Event()
     pool = ThreadPoolExecutor(1)
     if where == "queue":
-        pool.submit(release.wait, 10)
+        pool.submit(release.wait, 60)
     changes: dict[str, Any] = {"camera": {"live": hang}, "online": {"online": Service()}}.get(where, {})
     transport = Slow(genuine().fresh(), 0.05 if where == "card" else 0)
     started = time.monotonic()
@@ -226,7 +226,7 @@ def test_one_deadline_holds_over_whatever_is_waited_for(where: str) -> None:
                 transport, late if where == "password" else can(), trust=trust(), at=AT, matcher=matcher(),
                 executor=pool, timeout=timedelta(seconds=0.5), **({"live": LIVE} | changes),
             )  # fmt: skip
-        assert time.monotonic() - started < 1.3
+        assert time.monotonic() - started < 30, "it waited for what hangs"
     finally:
         release.set()
         pool.shutdown()
@@ -501,7 +501,7 @@ def test_a_question_that_the_cancellation_did_not_see_is_cancelled_too(monkeypat
         async def waiting(_: Attempt) -> Any:
             reached.set()
             try:
-                await asyncio.sleep(2)
+                await asyncio.sleep(60)
             except asyncio.CancelledError:
                 ends.append("question")
                 raise
@@ -518,14 +518,17 @@ def test_a_question_that_the_cancellation_did_not_see_is_cancelled_too(monkeypat
 
 
 def test_a_second_cancellation_does_not_block_the_event_loop() -> None:
-    release, ended = threading.Event(), threading.Event()
+    reached, release, ended = threading.Event(), threading.Event(), threading.Event()
 
     def blocking(_: Attempt) -> Any:
-        release.wait(2)
+        reached.set()
+        release.wait(60)
         ended.set()
 
     async def main() -> bool:
         task = asyncio.create_task(averify(MemoryTransport(genuine().fresh()), blocking, trust=trust(), at=AT))
+        while not reached.is_set():  # cancelled sooner, there would be nothing to wait for
+            await asyncio.sleep(0.005)
         for _ in range(3):
             await asyncio.sleep(0.05)
             task.cancel()

@@ -83,10 +83,11 @@ class Device:
     def __init__(self, frames: int) -> None:
         self.left, self.released = frames, False
         self.gate = threading.Semaphore(0)
-        self.given = 0
+        self.asked = self.given = 0
 
     def read(self) -> tuple[bool, Any]:
-        if not self.gate.acquire(timeout=2) or self.left == 0:
+        self.asked += 1
+        if not self.gate.acquire(timeout=60) or self.left == 0:
             return False, None
         self.left -= 1
         self.given += 1
@@ -101,11 +102,10 @@ def test_a_slow_reader_gets_the_newest_frame() -> None:
     with CameraSource(device=device) as source:
         stream = iter(source)
         device.gate.release(4)
-        for _ in range(1000):
-            if device.given == 4:
-                break
+        until = time.monotonic() + 60
+        while device.asked < 5:  # who asks for the fifth frame has put down the fourth
+            assert time.monotonic() < until
             time.sleep(0.002)
-        time.sleep(0.02)  # the fourth frame is put down
         frame = next(stream)
         assert (frame.index, int(frame.image[0, 0, 0])) == (3, 4)
         device.gate.release()

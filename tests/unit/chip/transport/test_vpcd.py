@@ -14,6 +14,9 @@ from idverify.chip.transport.vpcd import VpcdServer, serve
 from idverify.errors import CardRemovedError, TransportTimeout
 from tests.unit.chip.fakes import CONTACTLESS_ATR, FileCard, content
 
+PATIENCE = 60.0
+"""Seconds for what does happen, however busy the machine is."""
+
 READ = bytes.fromhex("00B0810000")
 
 
@@ -22,7 +25,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(5)
+        self.listener.settimeout(PATIENCE)
         self.port = self.listener.getsockname()[1]
         self.connection: socket.socket | None = None
 
@@ -30,7 +33,7 @@ class Reader:
         if self.connection is not None:
             self.connection.close()
         self.connection, _ = self.listener.accept()
-        self.connection.settimeout(5)
+        self.connection.settimeout(PATIENCE)
 
     def tell(self, message: bytes) -> None:
         self.connection.sendall(struct.pack(">H", len(message)))
@@ -76,7 +79,7 @@ def test_atr_power_and_apdus(reader: Reader) -> None:
     card = a_card()
     with VpcdServer(card, port=reader.port) as server:
         reader.accept()
-        assert server.wait_connected(5)
+        assert server.wait_connected(PATIENCE)
         assert reader.ask(b"\x04") == CONTACTLESS_ATR
         resets = card.resets
         reader.tell(b"\x01")
@@ -105,13 +108,12 @@ def test_it_comes_back_after_the_reader_was_gone(reader: Reader) -> None:
 
 
 def test_it_waits_for_a_reader_that_does_not_listen_yet() -> None:
-    probe = socket.create_server(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
-    probe.close()
-    with VpcdServer(a_card(), port=port) as server:
-        assert not server.wait_connected(0.2)
-        with socket.create_server(("127.0.0.1", port)):
-            assert server.wait_connected(5)
+    with socket.socket() as taken:  # bound, so that nobody else gets the port meanwhile
+        taken.bind(("127.0.0.1", 0))
+        with VpcdServer(a_card(), port=taken.getsockname()[1]) as server:
+            assert not server.wait_connected(0.2)
+            taken.listen()
+            assert server.wait_connected(PATIENCE)
 
 
 def test_removing_and_inserting(reader: Reader) -> None:
@@ -125,7 +127,7 @@ def test_removing_and_inserting(reader: Reader) -> None:
         with pytest.raises(TimeoutError):
             reader.accept()
         server.insert()
-        reader.listener.settimeout(5)
+        reader.listener.settimeout(PATIENCE)
         reader.accept()
         assert reader.ask(b"\x04") == CONTACTLESS_ATR
 
@@ -141,7 +143,7 @@ def test_a_card_that_vanishes_leaves_the_reader(reader: Reader) -> None:
         card.hook = vanish
         with pytest.raises((EOFError, ConnectionError)):
             reader.ask(READ)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while server.connected and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not server.connected
@@ -180,5 +182,5 @@ def test_serve_ends_when_it_is_told(reader: Reader) -> None:
     reader.accept()
     assert reader.ask(b"\x04") == CONTACTLESS_ATR
     stop.set()
-    thread.join(5)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
