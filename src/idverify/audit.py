@@ -19,6 +19,7 @@ import json
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,18 +29,15 @@ from typing import Any, BinaryIO, Final, Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from idverify._file_lock import exclusive
 from idverify._secret import Secret
 from idverify.decision import Decision
 from idverify.errors import AuditError, ConfigurationError
 from idverify.report import CheckId, VerificationReport
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows: one process per log
-    fcntl = None  # type: ignore[assignment]
-
 GENESIS: Final = "0" * 64
 MAX_LINE: Final = 1 << 20
+_BEGINNING: Final = b'{"'
 _PSEUDONYM_DOMAIN: Final = b"idverify audit pseudonym v1\0"
 _ANCHOR_DOMAIN: Final = b"idverify audit anchor v1\0"
 
@@ -364,13 +362,15 @@ class AuditLog:
             limit = self._now() - older_than if older_than is not None else None
         except OverflowError:
             raise ConfigurationError("the retention time reaches beyond the calendar") from None
-        with self._locked() as file:
-            self._mend(file)
+        with self._alone():
+            with self._opened() as file:  # and closed again: Windows replaces no open file
+                self._mend(file)
+                rights = os.fstat(file)
             count, erased, previous = 0, 0, GENESIS
             temporary = self._beside(".new")
             try:
                 temporary.unlink(missing_ok=True)
-                with _private(temporary, os.fstat(file)) as out:
+                with _private(temporary, rights) as out:
                     for entry in read_entries(self._path):
                         problem = entry.problem(number=count, previous=previous)
                         if problem:
@@ -397,32 +397,42 @@ class AuditLog:
         return self._path.with_name(self._path.name + suffix)
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[int]:
-        """The open file under an exclusive lock; opened anew each time, since erasing replaces it."""
-        try:
-            lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise AuditError(f"cannot open the audit log {self._path.name}: {error.strerror}") from error
-        try:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+    def _alone(self) -> Iterator[None]:
+        """Nobody else writes: no other process, and no other log of this one."""
+        with contextlib.ExitStack() as held:
             try:
-                file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+                held.enter_context(exclusive(self._beside(".lock"), mode=0o600))
             except OSError as error:
-                raise AuditError(f"cannot open the audit log {self._path.name}: {error.strerror}") from error
-            try:
-                yield file
-            finally:
-                os.close(file)
+                raise self._unopened(error) from error
+            yield
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        try:
+            file = os.open(self._path, flags, 0o600)
+        except OSError as error:
+            raise self._unopened(error) from error
+        try:
+            yield file
         finally:
-            os.close(lock)
+            os.close(file)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The open file, with nobody else writing; opened anew each time, since erasing replaces it."""
+        with self._alone(), self._opened() as file:
+            yield file
+
+    def _unopened(self, error: OSError) -> AuditError:
+        return AuditError(f"cannot open the audit log {self._path.name}: {error.strerror}")
 
     def _tail(self, file: int) -> tuple[bytes, bytes, int]:
         """Last whole line, the torn bytes after it, and the offset where those begin."""
         size = os.fstat(file).st_size
         window = 1 << 14
         while True:
-            block = os.pread(file, window, max(0, size - window))
+            block = _read_at(file, max(0, size - window), window)
             body, newline, torn = block.rpartition(b"\n")
             _, before, line = body.rpartition(b"\n")
             if before or window >= size or window > 2 * MAX_LINE:
@@ -439,8 +449,15 @@ class AuditLog:
         return Entry.parse(line) if line else None
 
     def _mend(self, file: int) -> None:
-        """Move a line that a crash cut short out of the way."""
-        _, torn, offset = self._tail(file)
+        """Move a line that a crash cut short out of the way. A file that is no log is left as it is."""
+        line, torn, offset = self._tail(file)
+        try:
+            if offset:
+                Entry.parse(line)
+            elif torn.strip(b"\0") and torn[: len(_BEGINNING)] != _BEGINNING[: len(torn)]:
+                raise AuditError("it does not begin with an entry")
+        except AuditError as error:
+            raise AuditError(f"{self._path.name} is no audit log that can be continued: {error}") from None
         if torn:
             try:
                 with _private(self._beside(".torn")) as aside:
@@ -477,6 +494,12 @@ class AuditLog:
         return entry
 
 
+def _read_at(file: int, offset: int, count: int) -> bytes:
+    """Up to ``count`` bytes from there on; only its holder moves in this descriptor, and writing is at the end."""
+    os.lseek(file, offset, os.SEEK_SET)
+    return os.read(file, count)
+
+
 def _without_data(entry: Entry) -> Entry:
     return Entry(
         number=entry.number, time=entry.time, event=entry.event, previous=entry.previous, digest=entry.digest,
@@ -503,6 +526,8 @@ def _private(path: Path, like: os.stat_result | None = None) -> BinaryIO:
 
 
 def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":  # which opens no folder
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

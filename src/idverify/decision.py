@@ -516,6 +516,11 @@ def source_of(name: str) -> str | None:
     return resources.files("idverify").joinpath("policies", f"{name}.toml").read_text(encoding="utf-8")
 
 
+def is_file(policy: str) -> bool:
+    """Whether a text means a policy file: it has a dot or a separator of folders in it, which no name has."""
+    return any(mark in policy for mark in "./\\")
+
+
 def load(policy: str | Path | Policy) -> Policy:
     """A policy by name, from a TOML file, or itself.
 
@@ -524,6 +529,6 @@ def load(policy: str | Path | Policy) -> Policy:
     """
     if isinstance(policy, Policy):
         return policy
-    if isinstance(policy, Path) or policy.endswith(".toml"):
+    if isinstance(policy, Path) or is_file(policy):
         return Policy.from_toml(Path(policy))
     return named(policy)

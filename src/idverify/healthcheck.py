@@ -152,6 +152,9 @@ def _models() -> HealthItem:
 def _trust(trust: TrustStore | str | Path, limit: int | None, at: datetime) -> HealthItem:
     from idverify.chip.pki.trust_store import ANCHORS, TrustStore
 
+    if not isinstance(trust, TrustStore) and not Path(trust).exists():
+        nothing = f"the trust store: there is none in {Path(trust).name} yet; 'idverify trust import PATH' makes it"
+        return HealthItem(name="trust", status=HealthStatus.FAILED, problem=nothing)
     try:
         store = trust if isinstance(trust, TrustStore) else TrustStore.load([trust])
         anchors = sum(number for kind, number in store.counts().items() if kind in ANCHORS)

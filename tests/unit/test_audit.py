@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import multiprocessing
@@ -13,6 +14,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -149,6 +151,25 @@ def test_a_torn_line_is_set_aside_and_told(tmp_path: Path, cut: int) -> None:
     assert path.with_name("a.log.torn").stat().st_size > 0
 
 
+@pytest.mark.parametrize("content", [b"a picture", b"a list\nof words", b"words\n", b"[]", b"\n\n", b"{}"])
+def test_a_file_that_is_no_log_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(content)
+    with pytest.raises(AuditError, match="is no audit log"):
+        AuditLog(path)
+    assert path.read_bytes() == content
+    assert {f.name for f in tmp_path.iterdir()} == {"portrait.jpg", "portrait.jpg.lock"}
+
+
+def test_what_a_power_cut_filled_with_zeros_is_set_aside(tmp_path: Path) -> None:
+    for before in (b"", filled(tmp_path / "other.log", 2).read_bytes()):
+        path = tmp_path / f"{len(before)}.log"
+        path.write_bytes(before + bytes(512))
+        AuditLog(path)
+        assert verify_log(path).whole
+        assert verify_log(path).entries == before.count(b"\n") + 1
+
+
 def test_a_first_line_that_is_torn_leaves_an_empty_chain(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(b'{"number":0')
@@ -214,6 +235,59 @@ def test_several_processes_share_one_chain(tmp_path: Path) -> None:
     verdict = verify_log(path)
     assert verdict.whole
     assert verdict.entries == 120
+
+
+@pytest.fixture
+def as_on_windows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What Windows lacks or refuses: pread and the rights of POSIX; folders that open; open files that are replaced.
+
+    Returns:
+        the errors that the lock gave, which gives up after ten seconds there, at the first try.
+    """
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("needs /proc to see which files are open")
+    for name in ("pread", "pwrite", "fchmod", "fchown"):
+        monkeypatch.delattr(os, name)
+    replace, refused = os.replace, list[int]()
+
+    def replace_closed(source: Path, target: Path) -> None:
+        held = {os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()}
+        if os.path.realpath(target) in held or os.path.realpath(source) in held:
+            raise PermissionError(errno.EACCES, "the file is used", str(target))
+        replace(source, target)
+
+    def locking(file: int, kind: int, count: int) -> None:
+        assert (os.lseek(file, 0, os.SEEK_CUR), kind, count) == (0, 1, 1), "the same byte for everyone"
+        if not refused:
+            refused.append(errno.EDEADLK)
+            raise OSError(errno.EDEADLK, "Resource deadlock avoided")
+
+    monkeypatch.setattr(os, "replace", replace_closed)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_LOCK=1, locking=locking))
+    monkeypatch.setattr(sys, "platform", "win32")
+    return refused
+
+
+def test_the_log_needs_nothing_that_windows_lacks(tmp_path: Path, as_on_windows: list[int]) -> None:
+    path = filled(tmp_path / "a.log", 4)
+    assert as_on_windows == [errno.EDEADLK], "a lock that is held for long is waited for"
+    with path.open("ab") as file:
+        file.write(b'{"dat')
+    log = AuditLog(path)
+    assert log.erase(document=DOCUMENT) == 2
+    log.append("note", {})
+    verdict = verify_log(path)
+    assert verdict.whole
+    assert (verdict.entries, verdict.erased) == (7, 2)
+
+
+def test_a_lock_that_cannot_be_had_is_an_error(tmp_path: Path, as_on_windows: list[int]) -> None:
+    def broken(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    sys.modules["msvcrt"].locking = broken  # type: ignore[attr-defined]
+    with pytest.raises(AuditError, match="no locks"):
+        AuditLog(tmp_path / "a.log")
 
 
 def test_a_transaction_leaves_codes_and_no_evidence_text(tmp_path: Path) -> None:

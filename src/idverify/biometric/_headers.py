@@ -445,4 +445,6 @@ def read_header(data: bytes) -> ImageHeader:
             return reader(data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _read_webp(data)
+    if not data:
+        raise ImageError("the picture is empty: it has no bytes")
     raise ImageError("the bytes are of no known picture format (JPEG, PNG, JPEG 2000, WSQ, PGM, PPM, BMP, WebP, TIFF)")

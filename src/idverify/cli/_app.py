@@ -6,9 +6,10 @@ import logging
 import os
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from idverify._version import __version__
 from idverify.cli import (
@@ -32,8 +33,28 @@ from idverify.cli import (
     verify,
 )
 
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""Every kind of wrong usage; typer gives it no name of its own."""
+
+
+class _Commands(TyperGroup):
+    """The commands; wrong usage is an object too where ``--json`` was asked for."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except _UsageError as error:
+            if ctx.obj is _AS_JSON:
+                message = getattr(error, "format_message", error.__str__)()
+                _ui.print_error(type(error).__name__, " ".join(message.split()))
+            raise
+
+
+_AS_JSON = object()
+
 app = typer.Typer(
     name="idverify",
+    cls=_Commands,
     help="Read chip ID cards, prove them genuine, and match the holder's face.\n\n"
     "Exit codes: 0 success or accepted, 1 technical failure, 2 usage, 3 rejected, 4 review needed or inconclusive.",
     no_args_is_help=True,
@@ -101,7 +122,7 @@ for _module in (
 def run(arguments: list[str]) -> int:
     """Run the application; return the exit code, whatever happens."""
     try:
-        app(args=arguments, prog_name="idverify", standalone_mode=True)
+        app(args=arguments, prog_name="idverify", obj=_AS_JSON if "--json" in arguments else None)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -110,10 +131,9 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost edge: no traceback to an official
         if os.environ.get("IDVERIFY_DEBUG"):
             traceback.print_exc()
-        _ui.stderr().print(
-            f"idverify: unexpected {type(error).__name__}; set IDVERIFY_DEBUG=1 to see where, and please report it",
-            style="red",
-            markup=False,
-        )
+        words = f"unexpected {type(error).__name__}; set IDVERIFY_DEBUG=1 to see where, and please report it"
+        if "--json" in arguments:
+            _ui.print_error(type(error).__name__, words)
+        _ui.stderr().print(f"idverify: {words}", style="red", markup=False)
         return int(_ui.Exit.FAILURE)
     return int(_ui.Exit.OK)

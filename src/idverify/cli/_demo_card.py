@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _SEED = 1
 _PRINT_BYTES = 15_000
 """About what a chip stores of one finger."""
-LARGEST_PICTURE = 64 * 1024 * 1024
-"""Largest picture file that is opened."""
 
 
 class Attack(enum.StrEnum):
@@ -76,7 +74,7 @@ def demo_card(portrait: Path | None, *, profile: str = "cccd-2021", fingers: Map
     from idverify.emulator.personalise import personalise
     from idverify.emulator.portrait import chip_portrait
 
-    image = chip_portrait(_files.read_capped(portrait, LARGEST_PICTURE)) if portrait is not None else None
+    image = chip_portrait(_files.read_picture(portrait)) if portrait is not None else None
     return personalise(profile, seed=_SEED, portrait=image, fingers=fingers)
 
 

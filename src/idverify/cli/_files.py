@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from idverify.errors import ConfigurationError
+from idverify.errors import BiometricError, ConfigurationError, MalformedDataError, UnsupportedAlgorithmError
 
 if TYPE_CHECKING:
     from idverify.chip.lds.files import FileId
 
 MAX_FILE = 4 * 1024 * 1024
 """Largest raw file that is opened."""
+LARGEST_PICTURE = 64 * 1024 * 1024
+"""Largest picture file that is opened."""
 
 
 def read_capped(path: Path, limit: int = MAX_FILE) -> bytes:
@@ -21,11 +25,36 @@ def read_capped(path: Path, limit: int = MAX_FILE) -> bytes:
 
     Raises:
         ConfigurationError: the file is larger than ``limit``.
+        OSError: it cannot be read.
     """
     with path.open("rb") as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
-        raise ConfigurationError(f"{path.name} has more than {limit} bytes; this is no file of a chip")
+        raise ConfigurationError(f"{path.name} has more than {limit:,} bytes, the most that is read of such a file")
+    return data
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What goes wrong with the bytes of a file names the file."""
+    try:
+        yield
+    except (MalformedDataError, UnsupportedAlgorithmError, BiometricError, ConfigurationError) as error:
+        raise type(error)(f"{path.name}: {error}") from None
+
+
+def read_picture(path: Path) -> bytes:
+    """The bytes of a picture that can be decoded.
+
+    Raises:
+        ImageError: it cannot, or is larger than any; the message names the file.
+        OSError: it cannot be read.
+    """
+    from idverify.biometric.codecs import decode_image
+
+    data = read_capped(path, LARGEST_PICTURE)
+    with naming(path):
+        decode_image(data)
     return data
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from idverify.chip.pki.certificate import Certificate
 
 Fields = dict[str, Any]
+_UNSHOWN = "a secret of its owner: nothing of it is shown here"
 _MOST_LINES = 200
 _DEEPEST = 8
 _OID = re.compile(r"\b\d+(?:\.\d+){5,}\b")
@@ -43,6 +44,13 @@ def describe(data: bytes) -> Description:
     Raises:
         MalformedDataError: nothing that the library knows; the message says what came closest.
     """
+    if not data:
+        raise MalformedDataError("the file is empty")
+    from idverify.cli import _known_keys
+
+    secret = _known_keys.private_pem(data)
+    if secret is not None:
+        return Description(*secret, problems=(_UNSHOWN,))
     data = unpacked(data)
     first: IdVerifyError | None = None
     for reading in _readings(data):
@@ -72,7 +80,7 @@ Reading = Callable[[bytes], Description]
 
 def _readings(data: bytes) -> tuple[Reading, ...]:
     if data[:1] == b"\x30":
-        return (_certificate, _master_list, _deviation_list, _cms, _crl, _tree)
+        return (_certificate, _master_list, _deviation_list, _cms, _crl, _private_key, _public_key, _tree)
     if data[:1] == b"\x77":
         return (_sod, _unread_sod, _tree)
     if data[:2] == b"\x7f\x21":
@@ -104,22 +112,14 @@ def _keys(data: bytes) -> Fields:
     """The public keys of DG14 and DG15 in words."""
     from idverify.chip.lds.dg14 import DG14
     from idverify.chip.lds.dg15 import DG15
+    from idverify.cli._known_keys import key_text
 
     if data[:1] == b"\x6f":
-        return {"key": _key_text(DG15.parse(data).public_key)}
+        return {"key": key_text(DG15.parse(data).public_key)}
     if data[:1] == b"\x6e":
         keys = DG14.parse(data).security_infos.chip_authentication_keys
-        return {"keys": [_key_text(info.public_key) for info in keys]} if keys else {}
+        return {"keys": [key_text(info.public_key) for info in keys]} if keys else {}
     return {}
-
-
-def _key_text(spki: bytes) -> str:
-    from idverify.crypto.signature import PublicKey
-
-    try:
-        return str(PublicKey.from_spki(spki))
-    except IdVerifyError:
-        return "of a kind that signatures are not verified with"
 
 
 def _known(dotted: str) -> str:
@@ -282,6 +282,18 @@ def _cv_certificate(data: bytes) -> Description:
         "key": _known(certificate.public_key.oid),
     }
     return Description("CV certificate", fields)
+
+
+def _private_key(data: bytes) -> Description:
+    from idverify.cli import _known_keys
+
+    return Description(*_known_keys.private_key(data), problems=(_UNSHOWN,))
+
+
+def _public_key(data: bytes) -> Description:
+    from idverify.cli import _known_keys
+
+    return Description(*_known_keys.public_key(data))
 
 
 def _picture(data: bytes) -> Description:

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,11 +27,38 @@ def private_directory(path: Path) -> Path:
 
     Raises:
         ConfigurationError: a file is in its place.
+        OSError: it cannot be made.
+    """
+    check_directory(path)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def check_directory(path: Path) -> None:
+    """Whether files can be written into a folder that is there, or that can be made; nothing is made.
+
+    Raises:
+        ConfigurationError: they cannot.
     """
     if path.exists() and not path.is_dir():
         raise ConfigurationError(f"{path.name} is a file; --out names a directory")
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
+    there = next((p for p in (path, *path.absolute().parents) if p.exists()), path)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"--out {path}: nothing can be written into {there}")
+
+
+def check_file(path: Path, option: str) -> None:
+    """Whether a file can be written, as :func:`write_private` does.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    if path.is_dir():
+        raise ConfigurationError(f"{option} {path}: it is a directory; {option} names a file")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"{option} {path}: there is no directory {path.parent}")
+    if not os.access(path.parent if not path.exists() or path.is_file() else path, os.W_OK):
+        raise ConfigurationError(f"{option} {path}: it cannot be written")
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -38,11 +66,17 @@ def write_private(path: Path, data: bytes) -> None:
 
     One that is there is replaced, not written into: whoever made it, its rights and whatever it links to stay out of
     it. Devices and pipes are written to.
+
+    Raises:
+        OSError: it cannot be written; the error names the file, not the draft.
     """
     if path.exists() and not path.is_file():
         path.write_bytes(data)
         return
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")  # rights: 0600
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")  # rights: 0600
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
@@ -118,20 +152,61 @@ PurposeOption = Annotated[
 ]
 
 
-def sealing_key(path: Path | None, out: Path | None) -> Secret[bytes] | None:
-    """The key of ``--seal``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """Where a result goes; looked at before a card is, so that no reading is in vain.
 
-    Raises:
-        typer.BadParameter: there is nothing to seal.
-        ConfigurationError: the file holds no key.
+    Attributes:
+        out: folder of the reports.
+        xml: file of the results after BSI TR-03135.
+        audit: the audit log.
+        audit_key: file of the key for the document's pseudonym.
+        seal: file of the key that encrypts the reports.
     """
+
+    out: Path | None = None
+    xml: Path | None = None
+    audit: Path | None = None
+    audit_key: Path | None = None
+    seal: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raises typer.BadParameter for options that do not go together, else what cannot be used or written to."""
+        if self.seal is not None and self.out is None:
+            raise typer.BadParameter("--seal encrypts the reports of --out; give both")
+        if self.audit_key is not None and self.audit is None:
+            raise typer.BadParameter("--audit-key is for the log of --audit; give both")
+        self.sealing_key(), self.pseudonym_key()
+        if self.out is not None:
+            check_directory(self.out)
+        if self.xml is not None:
+            check_file(self.xml, "--xml")
+        if self.audit is not None:
+            from idverify.audit import AuditLog
+
+            AuditLog(self.audit)
+
+    def sealing_key(self) -> Secret[bytes] | None:
+        """The key of ``--seal``.
+
+        Raises:
+            ConfigurationError: the file holds no key.
+        """
+        return _key(self.seal)
+
+    def pseudonym_key(self) -> Secret[bytes] | None:
+        """The key of ``--audit-key``.
+
+        Raises:
+            ConfigurationError: the file holds no key.
+        """
+        return _key(self.audit_key)
+
+
+def _key(path: Path | None) -> Secret[bytes] | None:
     from idverify.sealing import read_key
 
-    if path is None:
-        return None
-    if out is None:
-        raise typer.BadParameter("--seal encrypts the reports of --out; give both")
-    return read_key(path)
+    return read_key(path) if path is not None else None
 
 
 def consent_of(reference: str | None, purpose: str | None) -> Consent | None:
@@ -149,52 +224,32 @@ def consent_of(reference: str | None, purpose: str | None) -> Consent | None:
     return Consent(reference=reference, purpose=purpose)
 
 
-def _pseudonym(result: VerificationResult, audit: Path | None, key: Path | None) -> str | None:
-    """The document's pseudonym for the log; None without a key, and where no number was read.
-
-    Raises:
-        typer.BadParameter: a key without a log.
-    """
+def _pseudonym(result: VerificationResult, key: Secret[bytes] | None) -> str | None:
+    """The document's pseudonym for the log; None without a key, and where no number was read."""
     from idverify._secret import Secret
     from idverify.audit import pseudonym
     from idverify.report import CheckId
-    from idverify.sealing import read_key
 
-    if key is None:
-        return None
-    if audit is None:
-        raise typer.BadParameter("--audit-key is for the log of --audit; give both")
-    secret = read_key(key)
-    if result.holder is None:
+    if key is None or result.holder is None:
         return None
     states = [c.evidence.get("issuing-state") for c in result.report.results(CheckId.ISSUER_MRZ)]
     state = next((s for s in states if s), result.holder.reveal().nationality)
-    return pseudonym(secret, issuing_state=state, document_number=Secret(result.holder.reveal().number))
+    return pseudonym(key, issuing_state=state, document_number=Secret(result.holder.reveal().number))
 
 
-def finish(
-    result: VerificationResult,
-    *,
-    as_json: bool,
-    out: Path | None,
-    holder: bool,
-    audit: Path | None = None,
-    audit_key: Path | None = None,
-    xml: Path | None = None,
-    seal: Path | None = None,
-) -> None:
+def finish(result: VerificationResult, outputs: Outputs, *, as_json: bool, holder: bool) -> None:
     """Record a result, write its reports, show it, and leave with the exit code of its outcome."""
-    document = _pseudonym(result, audit, audit_key)
-    if audit is not None:
+    if outputs.audit is not None:
         from idverify.audit import AuditLog
 
-        AuditLog(audit).record(result.decision, result.report, document=document)
-    if xml is not None:
+        document = _pseudonym(result, outputs.pseudonym_key())
+        AuditLog(outputs.audit).record(result.decision, result.report, document=document)
+    if outputs.xml is not None:
         from idverify.presentation.tr03135 import tr03135_xml
 
-        write_private(xml, tr03135_xml(result))
-    key = sealing_key(seal, out)
-    written = write_reports(result, out, key) if out is not None else None
+        write_private(outputs.xml, tr03135_xml(result))
+    key = outputs.sealing_key()
+    written = write_reports(result, outputs.out, key) if outputs.out is not None else None
     if as_json:
         _ui.print_json(result.to_dict())
     else:

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
+from idverify.cli import _files
+
 _LAST: Final = 10
 """The left little finger (ISO/IEC 19794-2:2005 table 5)."""
 
@@ -42,3 +44,12 @@ def fingers_of(given: list[str]) -> dict[int, list[Path]] | None:
             raise typer.BadParameter(f"a finger's position is 1 … {_LAST}, got {position}", param_hint="--finger")
         found.setdefault(int(position) if named else 0, []).append(Path(path if named else one))
     return found or None
+
+
+def pictures(prints: dict[int, list[Path]]) -> dict[int, list[bytes]]:
+    """The pictures of the prints, each of which can be decoded.
+
+    Raises:
+        ImageError, OSError: one cannot, or cannot be read.
+    """
+    return {position: [_files.read_picture(path) for path in paths] for position, paths in prints.items()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from idverify.cli import _files, _known, _passwords, _ui
-from idverify.errors import ConfigurationError, MalformedDataError, TerminalKeyError, UnsupportedAlgorithmError
+from idverify.errors import ConfigurationError, MalformedDataError, TerminalKeyError
 
 if TYPE_CHECKING:
     from idverify._secret import Secret
@@ -193,10 +193,8 @@ def _certificates(paths: list[Path]) -> list[CvCertificate]:
 def _certificate(path: Path) -> CvCertificate:
     from idverify.chip.pki.cvc import CvCertificate
 
-    try:
+    with _files.naming(path):
         return CvCertificate.parse(_known.unpacked(_files.read_capped(path, _LARGEST)))
-    except (MalformedDataError, UnsupportedAlgorithmError) as error:
-        raise type(error)(f"{path.name}: {error}") from None
 
 
 def _is_certificate(path: Path) -> bool:

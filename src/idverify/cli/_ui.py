@@ -76,6 +76,12 @@ def print_json(answer: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
+def print_error(kind: str, message: str) -> None:
+    """The one JSON object of a command that failed; nothing where standard output takes nothing."""
+    with contextlib.suppress(OSError):
+        print_json({"error": {"type": kind, "message": message}})
+
+
 def leave(code: Exit) -> None:
     """End the command with an exit code.
 
@@ -99,7 +105,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         except (IdVerifyError, OSError, ModuleNotFoundError) as error:
             kind, message = _line(error)
             if kwargs.get("as_json"):
-                print_json({"error": {"type": kind, "message": message}})
+                print_error(kind, message)
             stderr().print(f"idverify: {message}", style="red", markup=False)
             raise typer.Exit(int(Exit.FAILURE)) from None
 

@@ -37,7 +37,7 @@ def check(
     """Offline passive authentication."""
     from idverify.verification import verify_files
 
-    _output.sealing_key(seal, out)
+    outputs = _output.Outputs(out=out, xml=xml, audit=audit, audit_key=audit_key, seal=seal)
     chosen = _policy.named(policy) if policy is not None else None
     moment = _ui.moment(at)
     files = _files.load_directory(directory)
@@ -46,6 +46,4 @@ def check(
         store = _trust.load_trust(trust)
         display.update("passive authentication")
         result = verify_files(files, trust=store, at=moment, policy=chosen)
-    _output.finish(
-        result, as_json=as_json, out=out, holder=show_holder, audit=audit, audit_key=audit_key, xml=xml, seal=seal
-    )
+    _output.finish(result, outputs, as_json=as_json, holder=show_holder)

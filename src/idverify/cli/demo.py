@@ -111,10 +111,10 @@ def demo(
     from idverify.chip.pki.trust_store import TrustStore
     from idverify.verification import verify
 
-    _output.sealing_key(seal, out)
+    outputs = _output.Outputs(out=out, xml=xml, seal=seal)
     given = _output.consent_of(consent, purpose)
     chosen = _policy.for_samples(policy, face=True, finger=finger)
-    probe = _files.read_capped(live, _demo_card.LARGEST_PICTURE) if live is not None else _demo_card.picture("live")
+    probe = _files.read_picture(live) if live is not None else _demo_card.picture("live")
     with _ui.progress() as display:
         display.update("làm thẻ · making the card")
         card = _demo_card.demo_card(portrait, fingers=_demo_card.stored_fingers() if finger else None)
@@ -135,4 +135,4 @@ def demo(
                 at=_ui.moment(None),
                 on_progress=_progress.reporter(display),
             )
-    _output.finish(result, as_json=as_json, out=out, holder=True, xml=xml, seal=seal)
+    _output.finish(result, outputs, as_json=as_json, holder=True)

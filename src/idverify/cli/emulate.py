@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from idverify.cli import _demo_card, _files, _output, _samples, _ui
+from idverify.errors import CardInUseError
 
 if TYPE_CHECKING:
+    from idverify.chip.transport.vpcd import VpcdServer
     from idverify.emulator.card import Card
+
+_POLLED_SECONDS = 2.0
+"""pcscd asks for a card more than twice a second."""
+_TAKEN_SECONDS = 3.0
+"""How long a reader that listens may be silent before it has another card."""
 
 
 def register(app: typer.Typer) -> None:
@@ -74,15 +81,30 @@ def emulate(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with VpcdServer(card, host, port) as server:
-            if not server.wait_connected(2.0):
-                _ui.note(f"vpcd không trả lời, đang chờ · vpcd is not listening on {host}:{port}; waiting for it")
-            while not server.wait_connected(0.5):
-                pass
+            _inserted(server, f"{host}:{port}")
             _ui.say(f"{_password(card)} · vpcd {host}:{port} · Ctrl-C")
             while True:
                 time.sleep(0.5)
     except KeyboardInterrupt:
         _ui.note("đã dừng · stopped")
+
+
+def _inserted(server: VpcdServer, address: str) -> None:
+    """Wait until the reader has the card.
+
+    Raises:
+        CardInUseError: somebody listens there and takes no card.
+    """
+    if not server.wait_asked(_POLLED_SECONDS) and not server.listening:
+        _ui.note(f"vpcd không trả lời, đang chờ · vpcd is not listening on {address}; waiting for it")
+    silent = 0.0
+    while not server.wait_asked(0.5):
+        silent = silent + 0.5 if server.listening else 0.0
+        if silent >= _TAKEN_SECONDS:
+            raise CardInUseError(
+                f"vpcd {address} takes no card: there is one in that reader, of another 'idverify emulate' perhaps, or "
+                "something else listens there; end it, or give --port (the second virtual reader has 35964)"
+            )
 
 
 def _password(card: Card) -> str:
@@ -104,10 +126,7 @@ def _own_fingers(given: list[str]) -> dict[int, bytes]:
     chosen = _samples.fingers_of(given) or {}
     if 0 in chosen or any(len(prints) > 1 for prints in chosen.values()):
         raise typer.BadParameter("each finger once, as POSITION=IMAGE: 1 right thumb … 5, 6 left thumb … 10")
-    return {
-        position: _demo_card.storable_finger(_files.read_capped(path, _demo_card.LARGEST_PICTURE))
-        for position, (path,) in chosen.items()
-    }
+    return {position: _demo_card.storable_finger(_files.read_picture(path)) for position, (path,) in chosen.items()}
 
 
 def _write_terminal(folder: Path) -> None:

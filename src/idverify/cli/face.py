@@ -12,8 +12,6 @@ from idverify.cli import _files, _match, _ui
 if TYPE_CHECKING:
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
 
-_LARGEST_PICTURE = 64 * 1024 * 1024
-
 
 def register(app: typer.Typer) -> None:
     """Add the command group."""
@@ -24,12 +22,9 @@ def register(app: typer.Typer) -> None:
 
 def _sample(matcher: FaceMatcher, path: Path) -> FaceSample:
     from idverify.biometric.codecs import decode_image
-    from idverify.errors import BiometricError, ImageError
 
-    try:
-        return matcher.analyse(decode_image(_files.read_capped(path, _LARGEST_PICTURE)))
-    except (ImageError, BiometricError) as error:
-        raise type(error)(f"{path.name}: {error}") from None
+    with _files.naming(path):
+        return matcher.analyse(decode_image(_files.read_capped(path, _files.LARGEST_PICTURE)))
 
 
 @_ui.guarded

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from idverify.biometric.finger.template import FingerTemplate
     from idverify.biometric.score import Score
 
-_LARGEST_PICTURE = 64 * 1024 * 1024
 _DPI = Annotated[float, typer.Option("--dpi", min=100, max=2000, help="True resolution of the pictures.")]
 
 
@@ -40,17 +39,15 @@ def register(app: typer.Typer) -> None:
 def _print(matcher: FingerMatcher, path: Path, dpi: float) -> FingerTemplate | bytes:
     """The template of a picture, or a record as it is."""
     from idverify.biometric.codecs import decode_image
-    from idverify.errors import BiometricError, ConfigurationError, ImageError, MalformedDataError
+    from idverify.errors import ConfigurationError
 
-    data = _files.read_capped(path, _LARGEST_PICTURE)
-    try:
+    data = _files.read_capped(path, _files.LARGEST_PICTURE)
+    with _files.naming(path):
         if data[:4] == b"FMR\x00":
             if not matcher.template_of_record(data):
                 raise ConfigurationError("the record has no print")
             return data
         return matcher.template(decode_image(data), dpi=dpi)
-    except (ImageError, MalformedDataError, BiometricError, ConfigurationError) as error:
-        raise type(error)(f"{path.name}: {error}") from None
 
 
 def _compared(matcher: FingerMatcher, first: FingerTemplate | bytes, second: FingerTemplate | bytes) -> Score:
@@ -98,8 +95,10 @@ def extract(
     from idverify.biometric.finger.records import RecordFormat, encode_record
     from idverify.presentation.wording import advice
 
-    picture = decode_image(_files.read_capped(image, _LARGEST_PICTURE))
-    sample = FingerMatcher().sample(picture, dpi=dpi, inverted=inverted)
+    _output.check_file(out, "--out")
+    with _files.naming(image):
+        picture = decode_image(_files.read_capped(image, _files.LARGEST_PICTURE))
+        sample = FingerMatcher().sample(picture, dpi=dpi, inverted=inverted)
     record = encode_record((sample.minutiae,), RecordFormat[form.name])
     _output.write_private(out, record)
     quality = sample.quality

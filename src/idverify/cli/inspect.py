@@ -26,7 +26,8 @@ def inspect(
 ) -> None:
     """Show what a file holds; for files of a person that is personal data."""
     data = _files.read_capped(file, _LARGEST)
-    found = _known.describe(data)
+    with _files.naming(file):
+        found = _known.describe(data)
     if as_json:
         _ui.print_json(
             {

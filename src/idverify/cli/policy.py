@@ -51,13 +51,13 @@ def show(
 ) -> None:
     """Show a policy."""
     from idverify._policy_file import to_toml
-    from idverify.decision import source_of
+    from idverify.decision import is_file, source_of
 
     chosen = _policy.named(policy, hint=_HINT)
     if as_json:
         _ui.print_json(chosen.to_mapping())
         return
-    text = None if full else Path(policy).read_text("utf-8") if policy.endswith(".toml") else source_of(policy)
+    text = None if full else Path(policy).read_text("utf-8") if is_file(policy) else source_of(policy)
     for line in (text or to_toml(chosen)).rstrip("\n").split("\n"):
         _ui.say(line)
 
@@ -105,6 +105,10 @@ def dry(
         _ui.print_json(run.to_dict())
     else:
         _show(run)
+    if not run.verdicts and not run.problems:
+        _ui.stderr().print(
+            "idverify: there is no report there: give report.json files, or folders of them", style="red"
+        )
     _ui.leave(_ui.Exit.FAILURE if run.problems or not run.verdicts else _ui.Exit.OK)
 
 

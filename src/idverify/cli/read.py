@@ -82,6 +82,7 @@ def read(
     from idverify.chip.transport.pcsc import open_reader
 
     selection = _files.parse_selection(files)
+    _output.check_directory(out)
     given_terminal = _terminal.Given(
         certificates=terminal_certificate, key=terminal_key,
         module=terminal_pkcs11, token=terminal_token, label=terminal_key_label, secret=terminal_secret,
@@ -100,6 +101,10 @@ def read(
         _ui.print_json(summary)
     else:
         _show(summary, directory)
+    if selection is not None and not found:
+        refused = ", ".join(f"{label}: {reason}" for label, reason in summary["unreadable"].items())
+        _ui.stderr().print(f"idverify: nothing of --files could be read ({refused})", style="red", markup=False)
+        _ui.leave(_ui.Exit.FAILURE)
     if refusal is not None:
         from idverify.presentation.wording import explain
 

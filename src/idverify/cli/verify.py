@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from idverify.cli import _output, _passwords, _policy, _progress, _samples, _terminal, _trust, _ui
+from idverify.cli import _files, _output, _passwords, _policy, _progress, _samples, _terminal, _trust, _ui
 
 
 def register(app: typer.Typer) -> None:
@@ -65,12 +65,14 @@ def verify(
         module=terminal_pkcs11, token=terminal_token, label=terminal_key_label, secret=terminal_secret,
     )  # fmt: skip
     keys = _passwords.passwords(context, can=can, mrz=mrz, number=number, birth=birth, expiry=expiry, qr=qr)
-    _output.sealing_key(seal, out)
+    outputs = _output.Outputs(out=out, xml=xml, audit=audit, audit_key=audit_key, seal=seal)
     given = _output.consent_of(consent, purpose)
     prints = _samples.fingers_of(finger or [])
     chosen = _policy.for_samples(policy, face=face is not None or challenge is not None, finger=prints is not None)
     if challenge is not None and face is not None:
         raise typer.BadParameter("--face and --challenge: a picture or a person, not both")
+    picture = _files.read_picture(face) if face is not None else None
+    live_prints = _samples.pictures(prints) if prints is not None else None
     moment, store = _ui.moment(at), _trust.load_trust(trust)
     with _terminal.credentials(context, given_terminal, moment.date()) as terminal:
         transport = open_reader(reader)
@@ -78,8 +80,8 @@ def verify(
             result = run(
                 transport,
                 keys,
-                live=face if challenge is None else _progress.challenge(challenge, display),
-                finger=prints,
+                live=picture if challenge is None else _progress.challenge(challenge, display),
+                finger=live_prints,
                 finger_dpi=finger_dpi,
                 terminal=terminal,
                 trust=store,
@@ -88,6 +90,4 @@ def verify(
                 at=moment,
                 on_progress=_progress.reporter(display),
             )
-    _output.finish(
-        result, as_json=as_json, out=out, holder=show_holder, audit=audit, audit_key=audit_key, xml=xml, seal=seal
-    )
+    _output.finish(result, outputs, as_json=as_json, holder=show_holder)

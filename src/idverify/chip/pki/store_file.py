@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from idverify._file_lock import exclusive
 from idverify.errors import TrustStoreError
 
 MAGIC: Final = b"IDVTRUST"
@@ -288,27 +289,13 @@ def locked(path: Path) -> Iterator[None]:
         TrustStoreError: the lock file cannot be made.
     """
     lock = path.with_name(path.name + ".lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a+b")
-    except OSError as error:
-        raise TrustStoreError(f"cannot lock the trust store {path.name}: {error.strerror}") from error
-    with file:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(exclusive(lock))
+        except OSError as error:
+            raise TrustStoreError(f"cannot lock the trust store {path.name}: {error.strerror}") from error
         for stale in path.parent.glob(f".{path.name}.*.tmp"):
             with contextlib.suppress(OSError):
                 stale.unlink()
-        try:
-            yield
-        finally:
-            if sys.platform == "win32":
-                file.seek(0)
-                msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        yield

@@ -39,7 +39,7 @@ _ERRORS: Final[dict[int, tuple[type[TransportError], str]]] = {
     0x80100009: (ReaderNotFoundError, "there is no such reader; is it plugged in?"),
     0x80100017: (ReaderNotFoundError, "the reader is not available; it was unplugged or is switched off"),
     0x8010002E: (ReaderNotFoundError, "no reader is connected"),
-    0x8010000C: (NoCardError, "there is no card in the reader"),
+    0x8010000C: (NoCardError, "there is no card in the reader; lay it there and leave it"),
     0x80100066: (NoCardError, "the card does not answer; lay it flat on the reader, or turn it over"),
     0x80100067: (CardRemovedError, "the card has lost power; present it again"),
     0x80100068: (CardRemovedError, "the card was reset by another program; open it again"),
@@ -197,8 +197,8 @@ def choose(readers: tuple[ReaderState, ...], selector: str | int | None) -> Read
         elif len(found) == 1:
             return found[0]
         else:
-            problem = "several readers match" if found else "no reader matches"
-            raise ReaderNotFoundError(f"{problem} that name; there are {listing}")
+            problem = "several readers have" if found else "no reader has"
+            raise ReaderNotFoundError(f"{problem} {selector!r} in the name; there are {listing}")
     if not 0 <= selector < len(readers):
         raise ReaderNotFoundError(f"there is no reader number {selector}; there are {listing}")
     return readers[selector]

@@ -50,6 +50,8 @@ class VpcdServer:
         self._wanted = threading.Event()
         self._wanted.set()
         self._connected = threading.Event()
+        self._asked = threading.Event()
+        self._listening = False
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -61,8 +63,13 @@ class VpcdServer:
         return self._card
 
     @property
+    def listening(self) -> bool:
+        """Whether somebody listens there. One that asks the card for nothing (:meth:`wait_asked`) has another card."""
+        return self._listening
+
+    @property
     def connected(self) -> bool:
-        """Whether the card is in the reader."""
+        """Whether the card is in the reader, or waits before one that has another card."""
         return self._connected.is_set()
 
     @property
@@ -73,6 +80,10 @@ class VpcdServer:
     def wait_connected(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds until vpcd has taken the card."""
         return self._connected.wait(timeout)
+
+    def wait_asked(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds until the reader has asked the card for something, as pcscd does at once."""
+        return self._asked.wait(timeout)
 
     def start(self) -> Self:
         """Start serving; idempotent."""
@@ -119,9 +130,11 @@ class VpcdServer:
                 return
             try:
                 connection = socket.create_connection(self._address, timeout=5)
-            except OSError:
+            except OSError as error:
+                self._listening = isinstance(error, TimeoutError)  # a full queue before a busy reader
                 self._stopping.wait(_RETRY_SECONDS)
                 continue
+            self._listening = True
             with connection:
                 with self._lock:
                     self._socket = connection
@@ -133,6 +146,7 @@ class VpcdServer:
                     _log.debug("vpcd connection ended (%s)", type(error).__name__)
                 finally:
                     self._connected.clear()
+                    self._asked.clear()
                     with self._lock:
                         self._socket = None
             self._stopping.wait(_RETRY_SECONDS)
@@ -142,6 +156,7 @@ class VpcdServer:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._card.reset()
         while (message := _receive(connection)) is not None:
+            self._asked.set()
             if len(message) == 1:
                 if message[0] == _GET_ATR:
                     _send(connection, self._card.atr)

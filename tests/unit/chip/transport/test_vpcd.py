@@ -98,6 +98,22 @@ def test_atr_power_and_apdus(reader: Reader) -> None:
     server.stop()
 
 
+def test_a_reader_that_has_another_card_listens_and_asks_for_nothing(reader: Reader) -> None:
+    with VpcdServer(a_card(), port=reader.port) as server:
+        assert server.wait_connected(5)
+        assert server.listening
+        assert not server.wait_asked(0.2)
+        reader.accept()
+        assert reader.ask(b"\x04") == CONTACTLESS_ATR
+        assert server.wait_asked(0)
+        reader.close()
+        deadline = time.monotonic() + 5
+        while server.listening and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not server.listening
+        assert not server.wait_asked(0)
+
+
 def test_it_comes_back_after_the_reader_was_gone(reader: Reader) -> None:
     with VpcdServer(a_card(), port=reader.port):
         reader.accept()
