@@ -16,7 +16,7 @@ from idverify.engine.transaction import Attempt, Course, Retries, RetryCause, St
 from idverify.errors import BiometricError, ConfigurationError, ImageError, NoFaceError
 
 if TYPE_CHECKING:
-    from idverify.biometric.face.challenge import ChallengeResult
+    from idverify.biometric.face.examiner import ChallengeResult
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
     from idverify.biometric.face.pad import PadScore, PassivePad
     from idverify.biometric.image import Image

@@ -21,7 +21,7 @@ from idverify.face_limits import NO_CHANGES
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason
 
 if TYPE_CHECKING:
-    from idverify.biometric.face.challenge import ChallengeResult
+    from idverify.biometric.face.examiner import ChallengeResult
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample
     from idverify.biometric.face.pad import PadScore, PassivePad
     from idverify.biometric.finger.engine import FingerMatcher

@@ -15,8 +15,9 @@ from idverify.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from idverify.biometric.face.actions import Prompt
-    from idverify.biometric.face.challenge import ChallengeOptions, ChallengeReason, ChallengeResult
+    from idverify.biometric.face.challenge import ChallengeOptions, ChallengeReason
     from idverify.biometric.face.detect import DetectedFace
+    from idverify.biometric.face.examiner import ChallengeResult
     from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceTemplate, FaceView
     from idverify.biometric.face.quality import CaptureKind
     from idverify.biometric.frames import Frame
@@ -86,7 +87,7 @@ def pose(
     Raises:
         OperationCancelled, TransportTimeout, ConfigurationError, ImageError, ModelError: and what the source raised.
     """
-    from idverify.biometric.face.challenge import run_challenge
+    from idverify.biometric.face.examiner import run_challenge
 
     queued = _Queued(matcher, executor, course)
     found: ChallengeResult | None = None

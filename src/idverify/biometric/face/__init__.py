@@ -9,13 +9,12 @@ from idverify.biometric.face.challenge import (
     ActiveChallenge,
     ChallengeOptions,
     ChallengeReason,
-    ChallengeResult,
     ChallengeState,
     Observation,
-    run_challenge,
 )
 from idverify.biometric.face.detect import DetectedFace, DetectorOptions, FaceDetector, main_face, rivals
 from idverify.biometric.face.embed import Embedding, FaceEmbedder
+from idverify.biometric.face.examiner import ChallengeResult, run_challenge
 from idverify.biometric.face.matcher import FaceMatcher, FaceSample, FaceTemplate, FaceView, fuse
 from idverify.biometric.face.pad import PadScore, PassivePad
 from idverify.biometric.face.quality import (
