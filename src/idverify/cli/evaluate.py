@@ -17,6 +17,14 @@ _Scores = Annotated[
 _Det = Annotated[Path | None, typer.Option("--det", metavar="FILE.png", help="Draw the DET plot.")]
 
 
+class Ways(enum.StrEnum):
+    """Which picture of two is the portrait."""
+
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
+
+
 class Impostors(enum.StrEnum):
     """Which comparisons of different fingers are made."""
 
@@ -57,6 +65,11 @@ def face(
             help="Portraits as on a chip: grey, 240 x 320, JPEG 2000 of so many bytes.",
         ),
     ] = None,
+    chip_colour: Annotated[bool, typer.Option("--chip-colour", help="Portraits of --chip keep their colour.")] = False,
+    ways: Annotated[
+        Ways | None,
+        typer.Option("--ways", help="Which picture of two is the portrait; with --chip both in turn, else the first."),
+    ] = None,
     sweep: Annotated[
         int | None,
         typer.Option(
@@ -66,21 +79,25 @@ def face(
     as_json: _ui.JsonOption = False,
 ) -> None:
     """Measure the face matcher."""
-    from idverify.biometric.evaluation import evaluate_faces, plot_det
+    from idverify.biometric.evaluation import face as faces
+    from idverify.biometric.evaluation import plot_det
     from idverify.biometric.evaluation import sweep as worse
-    from idverify.biometric.evaluation.face import read_pairs_file
     from idverify.biometric.face.matcher import FaceMatcher
 
+    if chip_colour and chip is None:
+        raise typer.BadParameter("it says how --chip is to be done", param_hint="--chip-colour")
+    made = ways if ways is not None else Ways.FIRST if chip is None else Ways.BOTH
     matcher = FaceMatcher(model=model)
 
     with _ui.progress() as display:
-        found = evaluate_faces(
+        found = faces.evaluate_faces(
             pairs,
             images,
             all_pairs=all_pairs,
             matcher=matcher,
             scores=scores,
-            portrait=worse.chip(chip) if chip is not None else None,
+            portrait=worse.chip(chip, colour=chip_colour) if chip is not None else None,
+            ways=faces.Ways(made.value),
             on_progress=lambda done, total: display.update(f"ảnh · pictures {done}/{total}", done, total),
         )
         if det is not None:
@@ -88,7 +105,7 @@ def face(
             plot_det({found.model: found.curve}, det, title=f"{found.genuine:,} genuine, {found.impostor:,} impostor")
         rows: tuple[worse.SweepRow, ...] = ()
         if sweep is not None:
-            listed, done = read_pairs_file(pairs), itertools.count(1)
+            listed, done = faces.read_pairs_file(pairs), itertools.count(1)
             rows = worse.sweep_faces(
                 listed, images, matcher=matcher, limit=sweep,
                 on_row=lambda row: display.update(f"{row.name}", next(done), len(worse.STANDARD)),
@@ -102,6 +119,10 @@ def face(
     _ui.say(
         f"{found.model}: {found.images:,} images, {found.genuine:,} genuine, {found.impostor:,} impostor", style="bold"
     )
+    if found.ways is not faces.Ways.FIRST:
+        _ui.say(
+            f"  portraits          {'each of two in turn' if found.ways is faces.Ways.BOTH else 'the second of two'}"
+        )
     if found.fte:
         _ui.say(f"  failure to enrol   {found.fte:.4%}")
     _ui.say(f"  accuracy           {found.accuracy_mean:.4%} ± {found.accuracy_std:.4%}")

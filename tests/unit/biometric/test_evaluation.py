@@ -9,7 +9,7 @@ import pytest
 
 from idverify.biometric.evaluation import calibrate_faces, error_curve, evaluate_faces, plot_det, read_pairs, sweep
 from idverify.biometric.evaluation.det import det_points
-from idverify.biometric.evaluation.face import FaceVectors, all_pair_scores, fold_accuracy
+from idverify.biometric.evaluation.face import FaceVectors, Ways, all_pair_scores, fold_accuracy
 from idverify.biometric.face import FaceMatcher
 from idverify.errors import ConfigurationError, ImageError
 from tests.shared import shared
@@ -101,6 +101,30 @@ def test_all_pairs_compares_every_two(folder: Path, matcher: FaceMatcher) -> Non
     assert all((r["a"].split("/")[0] == r["b"].split("/")[0]) == (r["genuine"] == "1") for r in rows)
 
 
+@pytest.mark.parametrize(("all_pairs", "genuine", "impostor"), [(False, 2, 2), (True, 3, 7)])
+def test_ways_say_which_picture_is_the_portrait(
+    folder: Path, matcher: FaceMatcher, all_pairs: bool, genuine: int, impostor: int
+) -> None:
+    """Both ways are the first and the second together, and the second is the first turned round."""
+    rows: dict[Ways, list[tuple[str, str, str, str]]] = {}
+    for ways in Ways:
+        out = folder / "scores.csv"
+        found = evaluate_faces(
+            folder / "pairs.txt", folder / "images", all_pairs=all_pairs, matcher=matcher, scores=out, ways=ways
+        )
+        times = 2 if ways is Ways.BOTH else 1
+        assert (found.ways, found.genuine, found.impostor) == (ways, times * genuine, times * impostor)
+        assert found.to_json()["ways"] == ways.value
+        with out.open(newline="", encoding="utf-8") as stream:
+            rows[ways] = sorted((r["a"], r["b"], r["genuine"], r["score"]) for r in csv.DictReader(stream))
+    assert sorted(rows[Ways.FIRST] + rows[Ways.SECOND]) == rows[Ways.BOTH]
+    assert sorted((b, a, same) for a, b, same, _ in rows[Ways.SECOND]) == [row[:3] for row in rows[Ways.FIRST]]
+    one = {row[:2]: float(row[3]) for row in rows[Ways.FIRST]}
+    other = {(b, a): float(score) for a, b, _, score in rows[Ways.SECOND]}
+    assert one != other  # portraits are mirrored, live pictures are not
+    assert all(abs(one[pair] - other[pair]) < 0.1 for pair in one)
+
+
 def test_portraits_can_be_changed_first_and_live_pictures_are_not(folder: Path, matcher: FaceMatcher) -> None:
     """Every portrait shows the third person then: only her own live picture matches."""
     out = folder / "scores.csv"
@@ -138,15 +162,18 @@ def test_unreadable_files_are_our_errors(folder: Path, matcher: FaceMatcher) -> 
         evaluate_faces(folder / "pairs.txt", folder / "nowhere", matcher=matcher)
 
 
-def test_all_pair_scores_against_two_loops() -> None:
+@pytest.mark.parametrize("ways", list(Ways))
+def test_all_pair_scores_against_two_loops(ways: Ways) -> None:
     rng = np.random.default_rng(2)
     portraits, lives = rng.normal(size=(2, 300, 4)).astype(np.float32)
     present = rng.random(300) > 0.1
     subjects = rng.integers(0, 20, 300)
-    genuine, impostor = all_pair_scores(FaceVectors(portraits, lives, present, ()), subjects)
+    genuine, impostor = all_pair_scores(FaceVectors(portraits, lives, present, ()), subjects, ways)
     expected: dict[bool, list[float]] = {True: [], False: []}
     for i in range(300):
-        for j in range(i + 1, 300):
+        for j in range(300):
+            if i == j or (ways is Ways.FIRST and j < i) or (ways is Ways.SECOND and j > i):
+                continue
             value = float(portraits[i] @ lives[j]) if present[i] and present[j] else -1.0
             expected[bool(subjects[i] == subjects[j])].append(value)
     assert np.allclose(np.sort(genuine), np.sort(expected[True]), atol=1e-5)
@@ -195,6 +222,13 @@ def test_calibration_needs_people(folder: Path, matcher: FaceMatcher) -> None:
         measure(["One/One_0001.jpg", "One/One_0002.jpg"])
     with pytest.raises(ConfigurationError, match="more people"):
         measure([f"{place}.jpg" for place in LAYOUT])
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_chip_portrait_is_small_and_grey_unless_colour_is_asked_for(colour: bool) -> None:
+    made = sweep.chip(15_000, colour=colour)(picture("astronaut"))
+    assert made.shape == (320, 240, 3)
+    assert bool((np.ptp(made.astype(int), axis=2) > 20).any()) is colour
 
 
 def test_sweep_shows_where_a_counter_ends(folder: Path, matcher: FaceMatcher) -> None:

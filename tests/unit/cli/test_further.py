@@ -295,6 +295,9 @@ def test_faces_are_evaluated(run: Run, tmp_path: Path) -> None:
     told = json.loads(out)
     assert [row["name"] for row in told["sweep"]][:2] == ["clean", "half size"]
     assert {row["genuine"] for row in told["sweep"]} == {1}
+    assert (told["ways"], told["genuine"], answer["ways"], answer["genuine"]) == ("both", 4, "first", 2)
+    assert "the second of two" in run(*base, "--chip", "15000", "--chip-colour", "--ways", "second")[1]
+    assert run(*base, "--chip-colour")[0] == 2
     assert "three times the light" in run(*base, "--sweep", "1")[1]
     assert run(*base, "--chip", "10")[0] == 2
 

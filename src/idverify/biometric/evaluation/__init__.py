@@ -3,7 +3,7 @@
 from idverify.biometric.evaluation.calibrate import calibrate_faces
 from idverify.biometric.evaluation.det import plot_det
 from idverify.biometric.evaluation.discard import DiscardCurve, error_versus_discard, plot_discard
-from idverify.biometric.evaluation.face import FaceEvaluation, PairsFile, evaluate_faces, read_pairs
+from idverify.biometric.evaluation.face import FaceEvaluation, PairsFile, Ways, evaluate_faces, read_pairs
 from idverify.biometric.evaluation.metrics import (
     ErrorCurve,
     equal_error_rate,
@@ -27,6 +27,7 @@ __all__ = [
     "PadRate",
     "PairsFile",
     "SweepRow",
+    "Ways",
     "calibrate_faces",
     "equal_error_rate",
     "error_curve",

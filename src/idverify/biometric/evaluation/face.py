@@ -3,18 +3,19 @@
 Protocol: G. B. Huang et al., "Labeled Faces in the Wild", UMass TR 07-49, view 2: a threshold is chosen on all folds
 but one and judged on that one. ``--all-pairs`` compares every two pictures that the pairs file names.
 
-Every comparison is a counter's: the first picture of a pair (of all pairs: the one that sorts first) is made a template
-as the chip's portrait is, the other as the live picture is.
+Every comparison is a counter's: one picture is made a template as the chip's portrait is, the other as the live picture
+is; :class:`Ways` says which.
 """
 
 from __future__ import annotations
 
 import csv
+import enum
 import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ FMR_LEVELS = (0.01, 0.001, 0.0001, 0.00001, 0.000001)
 _NAME = re.compile(r"[^/\\\x00]{1,200}")
 _FAILED = -1.0
 """Score of a comparison in which a picture gave no template: it never matches."""
+
+
+class Ways(enum.StrEnum):
+    """Which picture of two is the portrait: the first of the pair (of all pairs: that which sorts first), the second,
+    or each in turn, which makes every comparison twice."""
+
+    FIRST = "first"
+    SECOND = "second"
+    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,7 @@ class FaceEvaluation:
         images: number of pictures.
         genuine: number of genuine comparisons.
         impostor: number of impostor comparisons.
+        ways: which pictures were the portraits.
         ms_per_image_median: wall-clock milliseconds from the bytes of a live picture to its template, median.
         curve: the DET curve.
     """
@@ -116,6 +127,7 @@ class FaceEvaluation:
     images: int
     genuine: int
     impostor: int
+    ways: Ways
     ms_per_image_median: float
     curve: ErrorCurve = field(repr=False, compare=False)
 
@@ -133,6 +145,7 @@ class FaceEvaluation:
             "images": self.images,
             "genuine": self.genuine,
             "impostor": self.impostor,
+            "ways": self.ways.value,
             "ms_per_image_median": self.ms_per_image_median,
         }
 
@@ -196,6 +209,7 @@ def evaluate_faces(
     matcher: FaceMatcher | None = None,
     scores: Path | None = None,
     portrait: Callable[[Image], Image] | None = None,
+    ways: Ways = Ways.FIRST,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FaceEvaluation:
     """Runs the protocol.
@@ -205,8 +219,9 @@ def evaluate_faces(
         images: folder with ``Name/Name_0001.jpg``.
         all_pairs: error rates over every two pictures named in the file; the accuracy stays that of the pairs.
         matcher: the matcher to measure; the default one where None.
-        scores: CSV file to write, ``a,b,genuine,score``, a line for each comparison.
+        scores: CSV file to write, ``a,b,genuine,score``, a line for each comparison; ``a`` is the portrait.
         portrait: what becomes of each picture before it is a portrait, such as ``evaluation.sweep.chip(15_000)``.
+        ways: which picture of two is the portrait.
         on_progress: called after each picture with how many are done and how many there are.
 
     Raises:
@@ -219,21 +234,26 @@ def evaluate_faces(
     matcher = matcher if matcher is not None else FaceMatcher()
     matcher.warm_up()
     vectors = embed_files(matcher, images, listed.images, on_progress, where=listed.where, as_portrait=portrait)
-    protocol = _pair_scores(vectors, listed.pairs)
-    truth = np.array([p.genuine for p in listed.pairs])
+    pairs_made = _in_ways(listed.pairs, ways)
+    protocol = _pair_scores(vectors, pairs_made)
+    truth = np.array([p.genuine for p in pairs_made])
     if scores is not None:
-        _write_scores(scores, listed, protocol, vectors, all_pairs=all_pairs)
+        _write_scores(scores, listed, vectors, ways, all_pairs=all_pairs)
     genuine, impostor = protocol[truth], protocol[~truth]
     if all_pairs:
-        genuine, impostor = all_pair_scores(vectors, people(listed.images))
-    mean, std = fold_accuracy(protocol, truth, np.array([p.fold for p in listed.pairs]), listed.folds)
-    return _summary(
-        matcher.model, genuine, impostor, (mean, std), 1 - float(vectors.present.mean()), vectors.milliseconds
-    )
+        genuine, impostor = all_pair_scores(vectors, people(listed.images), ways)
+    accuracy = fold_accuracy(protocol, truth, np.array([p.fold for p in pairs_made]), listed.folds)
+    return _summary(matcher.model, ways, genuine, impostor, accuracy, vectors)
+
+
+def _in_ways(pairs: Sequence[Pair], ways: Ways) -> tuple[Pair, ...]:
+    """The pairs with the portrait first."""
+    turned = [replace(pair, a=pair.b, b=pair.a) for pair in pairs]
+    return (*(pairs if ways is not Ways.SECOND else ()), *(turned if ways is not Ways.FIRST else ()))
 
 
 def _summary(
-    model: str, genuine: Scores, impostor: Scores, accuracy: tuple[float, float], fte: float, times: Sequence[float]
+    model: str, ways: Ways, genuine: Scores, impostor: Scores, accuracy: tuple[float, float], vectors: FaceVectors
 ) -> FaceEvaluation:
     levels = [f for f in FMR_LEVELS if f >= 0.001 or f * len(impostor) >= MIN_FALSE_MATCHES]
     thresholds = {_decimal(f): threshold_at_fmr(impostor, f) for f in levels}
@@ -246,11 +266,12 @@ def _summary(
         fnmr_at_fmr={k: n / len(genuine) for k, n in missed.items()},
         fnmr_interval={k: wilson_interval(n, len(genuine)) for k, n in missed.items()},
         threshold_at_fmr=thresholds,
-        fte=fte,
-        images=len(times),
+        fte=1 - float(vectors.present.mean()),
+        images=len(vectors.present),
         genuine=len(genuine),
         impostor=len(impostor),
-        ms_per_image_median=statistics.median(times),
+        ways=ways,
+        ms_per_image_median=statistics.median(vectors.milliseconds),
         curve=error_curve(genuine, impostor),
     )
 
@@ -358,26 +379,33 @@ def _pair_scores(vectors: FaceVectors, pairs: Sequence[Pair]) -> Scores:
     return np.where(vectors.present[a] & vectors.present[b], values, _FAILED).astype(np.float32)
 
 
-def _blocks(vectors: FaceVectors) -> Iterator[tuple[int, Scores]]:
-    """For each picture, as a portrait, its scores with all later ones, live."""
-    for start in range(0, len(vectors.present), 256):
-        block = vectors.portraits[start : start + 256] @ vectors.lives[start:].T
+def _blocks(vectors: FaceVectors, ways: Ways) -> Iterator[tuple[int, slice, Scores]]:
+    """For each picture, as a portrait: later ones or earlier ones, live, and its scores with them."""
+    count = len(vectors.present)
+    for start in range(0, count, 256):
+        block = vectors.portraits[start : start + 256] @ vectors.lives.T
         block[~vectors.present[start : start + 256]] = _FAILED
-        block[:, ~vectors.present[start:]] = _FAILED
-        for row in range(len(block)):
-            yield start + row, block[row, row + 1 :]
+        block[:, ~vectors.present] = _FAILED
+        for index, row in enumerate(block, start):
+            if ways is not Ways.SECOND:
+                yield index, slice(index + 1, count), row[index + 1 :]
+            if ways is not Ways.FIRST:
+                yield index, slice(0, index), row[:index]
 
 
-def all_pair_scores(vectors: FaceVectors, subjects: NDArray[np.int64]) -> tuple[Scores, Scores]:
-    """Genuine and impostor scores of every two pictures, the first as a portrait, the second live.
+def all_pair_scores(
+    vectors: FaceVectors, subjects: NDArray[np.int64], ways: Ways = Ways.FIRST
+) -> tuple[Scores, Scores]:
+    """Genuine and impostor scores of every two pictures.
 
     Args:
         vectors: of the pictures.
         subjects: ``(n,)`` numbers of the people.
+        ways: which of two is the portrait.
     """
     genuine, impostor = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)]
-    for index, values in _blocks(vectors):
-        same = subjects[index + 1 :] == subjects[index]
+    for index, others, values in _blocks(vectors, ways):
+        same = subjects[others] == subjects[index]
         genuine.append(values[same])
         impostor.append(values[~same])
     return np.concatenate(genuine), np.concatenate(impostor)
@@ -406,28 +434,21 @@ def _best_threshold(scores: Scores, genuine: NDArray[np.bool_]) -> float:
     return float((low + curve.threshold[best[0]]) / 2) if best[0] else float(low)
 
 
-def _write_scores(
-    path: Path,
-    listed: PairsFile,
-    protocol: Scores,
-    vectors: FaceVectors,
-    *,
-    all_pairs: bool,
-) -> None:
-    subjects = people(listed.images)
+def _write_scores(path: Path, listed: PairsFile, vectors: FaceVectors, ways: Ways, *, all_pairs: bool) -> None:
+    pairs = _in_ways(listed.pairs, ways)
+    rows = ((p.a, p.b, p.genuine, value) for p, value in zip(pairs, _pair_scores(vectors, pairs), strict=True))
+    if all_pairs:
+        subjects = people(listed.images)
+        rows = (
+            (index, other, subjects[index] == subjects[other], value)
+            for index, others, values in _blocks(vectors, ways)
+            for other, value in zip(range(others.start, others.stop), values, strict=True)
+        )
     try:
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(("a", "b", "genuine", "score"))
-            if all_pairs:
-                for index, values in _blocks(vectors):
-                    for step, value in enumerate(values, 1):
-                        other = index + step
-                        same = int(subjects[index] == subjects[other])
-                        writer.writerow((listed.images[index], listed.images[other], same, f"{value:.6f}"))
-            else:
-                for pair, value in zip(listed.pairs, protocol, strict=True):
-                    row = (listed.images[pair.a], listed.images[pair.b], int(pair.genuine), f"{value:.6f}")
-                    writer.writerow(row)
+            for a, b, same, value in rows:
+                writer.writerow((listed.images[a], listed.images[b], int(same), f"{value:.6f}"))
     except OSError:
         raise ConfigurationError("the file of scores cannot be written") from None

@@ -42,8 +42,15 @@ def jpeg(quality: int) -> Degradation:
     return lambda image: decode_image(encode_jpeg(image, quality=quality))
 
 
-def chip(size: int, *, width: int = 240, height: int = 320) -> Degradation:
-    """As on a chip: grey, cut to the form, scaled to ``width`` × ``height`` pixels, JPEG 2000 of ``size`` octets."""
+def chip(size: int, *, width: int = 240, height: int = 320, colour: bool = False) -> Degradation:
+    """As on a chip: cut to the form, scaled to ``width`` × ``height`` pixels, JPEG 2000 of ``size`` octets.
+
+    Args:
+        size: octets of the JPEG 2000 file, at most.
+        width: pixels in a row.
+        height: rows.
+        colour: whether colour stays; else grey, which is the harder case.
+    """
 
     def run(image: Image) -> Image:
         import cv2
@@ -52,8 +59,8 @@ def chip(size: int, *, width: int = 240, height: int = 320) -> Degradation:
         wide = min(columns, round(rows * width / height))
         left = (columns - wide) // 2
         part = cv2.resize(image[:, left : left + wide], (width, height), interpolation=cv2.INTER_AREA)
-        luma = np.repeat(grey(Image(part))[:, :, np.newaxis], 3, axis=2)
-        return decode_image(encode_jpeg2000(Image(np.ascontiguousarray(luma)), max_bytes=size))
+        kept = part if colour else np.repeat(grey(Image(part))[:, :, np.newaxis], 3, axis=2)
+        return decode_image(encode_jpeg2000(Image(np.ascontiguousarray(kept)), max_bytes=size))
 
     return run
 
