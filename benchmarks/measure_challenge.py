@@ -2,12 +2,15 @@
 
     python -m benchmarks.measure_challenge blinks shared/data/faces/lfw_dev/images --people 120:320 --json blinks.json
     python -m benchmarks.measure_challenge turns shared/data/faces/lfw_dev/images --people 120:200
+    python -m benchmarks.measure_challenge faces shared/data/faces/lfw_dev/images --people :
 
 One picture of each person becomes a short film. Blinks: 0.95 to 1.15 s of open eyes, then a closing of the eyes of 0.25
 to 0.6 s, or an attack on the still picture; with small movements of the head, flicker, noise and JPEG, at 10, 15 or 20
 frames a second and 30 to 80 pixels between the eyes; faces are found anew in every frame, and a film passes where
 :class:`idverify.biometric.face.BlinkWatch` sees a blink. Turns: a whole challenge of one action, posed to a head that a
-program bends and turns, and to a print that is moved for as long as the challenge lasts. APCER is told by species and
+program bends and turns, and to a print that is moved for as long as the challenge lasts. Faces: photographs as they
+are, nothing drawn: whether one person's turned face matches the straight one, and a stranger's does not, and what a
+second look at a face says of the first. APCER is told by species and
 BPCER as ISO/IEC 30107-3 asks. These are drawings of eyelids and of heads, not people: see docs/models.md.
 """
 
@@ -18,6 +21,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +42,7 @@ from idverify.biometric.face import (
 )
 from idverify.biometric.face.blink import MIN_INTER_EYE
 from idverify.biometric.face.eyelids import Lids, close_eyes, find_eyes
+from idverify.biometric.face.steady import look_again
 from idverify.biometric.face.synthetic import Placing, SyntheticCamera, SyntheticPerson
 from idverify.biometric.image import Image
 from idverify.errors import BiometricError
@@ -288,6 +293,56 @@ def measure_turns(folder: Path, begin: int, end: int, attacks: int, matcher: Fac
     return items
 
 
+@dataclass(frozen=True, slots=True)
+class Poses:
+    """Photographs: who, degrees of yaw at the first look and at the second (NaN: none), and the live template."""
+
+    who: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    vectors: np.ndarray
+
+
+def poses(folder: Path, begin: int, end: int, matcher: FaceMatcher) -> Poses:
+    """Every picture of those people in which a face is found."""
+    rows = []
+    for number, person in enumerate(sorted(p for p in folder.iterdir() if p.is_dir())[begin:end]):
+        for path in sorted(person.glob("*.jpg")):
+            image = decode_image(path.read_bytes())
+            try:
+                sample = matcher.analyse(image)
+            except BiometricError:
+                continue
+            again = look_again(image, sample.face, matcher.detect)
+            second = head_pose(again)[0] if again is not None else np.nan
+            rows.append((number, head_pose(sample.face.landmarks)[0], second, sample.template.embedding))
+    who, first, second, vectors = zip(*rows, strict=True)
+    return Poses(np.array(who), np.array(first), np.array(second), np.stack(vectors))
+
+
+def tell_poses(found: Poses, matcher: FaceMatcher) -> None:
+    """One person's turned faces refused, strangers let through, at a challenge's FMR; and first against second look."""
+    turned, straight = np.abs(found.first), np.flatnonzero(np.abs(found.first) <= 10)
+    print(f"{len(found.who):,} pictures of {len(set(found.who.tolist())):,} people, {len(straight):,} of them straight")
+    for low, high in ((16, 25), (25, 90)):
+        there = np.flatnonzero((turned >= low) & (turned < high))
+        scores = found.vectors[straight] @ found.vectors[there].T
+        same = found.who[straight][:, None] == found.who[there]
+        for fmr in (1e-3, 1e-2):
+            passed = scores >= matcher.threshold(fmr)
+            refused, genuine, let = int((~passed & same).sum()), int(same.sum()), int((passed & ~same).sum())
+            print(
+                f"  straight against turned by {low} to {high}, at FMR {fmr:g}: {refused} of {genuine:,} refused, "
+                f"{let:,} of {int((~same).sum()):,} strangers let through ({1000 * let / (~same).sum():.2f} in 1,000)"
+            )
+    known = np.isfinite(found.second)
+    first, second = found.first[known], found.second[known]
+    print(
+        f"  first and second look at {known.sum():,} faces, turned up to {np.abs(first).max():.0f} degrees: "
+        f"correlation {np.corrcoef(first, second)[0, 1]:.3f}, slope {np.polyfit(first, second, 1)[0]:.3f}"
+    )
+
+
 def _rate(rate: PadRate) -> str:
     low, high = rate.interval
     return f"{rate.events:4d} of {rate.trials:4d}  {rate.value:7.2%}  ({low:.2%} … {high:.2%})"
@@ -295,13 +350,17 @@ def _rate(rate: PadRate) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("blinks", "turns"))
+    parser.add_argument("what", choices=("blinks", "turns", "faces"))
     parser.add_argument("folder", type=Path, help="Name/Name_0001.jpg, one person a folder")
     parser.add_argument("--people", default="0:100", help="from:to in the order of names")
     parser.add_argument("--attacks", type=int, default=3, help="films of attacks a person")
     parser.add_argument("--json", type=Path, help="write the figures and every film")
     given = parser.parse_args()
     begin, _, end = given.people.partition(":")
+    if given.what == "faces":
+        matcher = FaceMatcher(threads=1)
+        tell_poses(poses(given.folder, int(begin or 0), int(end or 1 << 30), matcher), matcher)
+        return
     made = measure_turns if given.what == "turns" else measure_blinks
     items = made(given.folder, int(begin or 0), int(end or 1 << 30), given.attacks, FaceMatcher(threads=1))
     found = pad_rates(items, threshold=0.5, model=given.what)
