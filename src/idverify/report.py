@@ -43,6 +43,7 @@ class CheckId(enum.StrEnum):
     COM_SOD = "pa.com-sod"
     ISSUER_MRZ = "pa.issuer-mrz"
     CARD_SECURITY = "pa.card-security"
+    CARD_ACCESS = "pa.card-access"
     CHIP_AUTHENTICATION = "chip.ca"
     ACTIVE_AUTHENTICATION = "chip.aa"
     TERMINAL_AUTHENTICATION = "terminal.ta"
@@ -102,6 +103,7 @@ class Reason(enum.StrEnum):
     COUNTRY_UNKNOWN = "country-unknown"
     PROFILE_DEVIATION = "profile-deviation"
     CARD_ACCESS_DIFFERS = "card-access-differs"
+    CARD_ACCESS_UNSIGNED = "card-access-unsigned"
     # chip
     KEY_NOT_VOUCHED = "key-not-vouched"
     KEY_MISSING = "key-missing"

@@ -17,7 +17,7 @@ PUBLISHED = {
         "access.pace access.bac pa.sod.signature pa.dsc.chain pa.dsc.validity pa.dsc.revocation "
         "pa.dsc.profile pa.dg.hash pa.com-sod pa.issuer-mrz pa.card-security chip.ca chip.aa terminal.ta "
         "document.validity document.contents cccd.consistency face.match face.pad face.quality finger.match "
-        "finger.quality online.ds trust.age privacy.consent "
+        "finger.quality online.ds trust.age privacy.consent pa.card-access "
     ),
     Reason: (
         "ok fallback-from-pace not-offered wrong-password sod-missing sod-malformed signature-invalid "
@@ -31,7 +31,7 @@ PUBLISHED = {
         "above-threshold below-threshold no-portrait no-face several-faces poor-quality not-calibrated "
         "sample-missing reference-locked few-tries-left image-unreadable list-too-old list-age-unknown "
         "consent-missing consent-purpose not-requested not-implemented read-error service-unreachable "
-        "service-rejected cancelled "
+        "service-rejected cancelled card-access-unsigned "
     ),
     Deviation: (
         "cms-version trailing-bytes no-signed-attributes attributes-not-der certificate-unreadable "

@@ -45,6 +45,7 @@ CLEAN = (
     result(CheckId.DG_HASH, subject="DG1"),
     result(CheckId.DG_HASH, subject="DG2"),
     result(CheckId.COM_SOD),
+    result(CheckId.CARD_ACCESS),
     result(CheckId.ISSUER_MRZ),
     result(CheckId.CHIP_AUTHENTICATION),
     result(CheckId.ACTIVE_AUTHENTICATION),

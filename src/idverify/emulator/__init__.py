@@ -28,6 +28,7 @@ from idverify.emulator.quirks import Quirks
 from idverify.emulator.signed_data import CmsQuirks
 from idverify.emulator.tamper import (
     copied_card,
+    downgraded_card,
     expired_dsc,
     flip_byte,
     foreign_csca,
@@ -72,6 +73,7 @@ __all__ = [
     "citizen_card",
     "copied_card",
     "default_portrait",
+    "downgraded_card",
     "expired_dsc",
     "flip_byte",
     "foreign_csca",

@@ -22,6 +22,7 @@ from idverify.chip.lds.security_infos import (
     ChipAuthenticationDomainParameterInfo,
     ChipAuthenticationInfo,
     ChipAuthenticationPublicKeyInfo,
+    PaceDomainParameterInfo,
     PaceInfo,
     SecurityInfo,
     SecurityInfos,
@@ -397,6 +398,11 @@ class _Maker:
             infos += [_ca_parameters(k) for k in image.chip_auth if k.version >= 2]
         return [*infos, *(PaceInfo(o.protocol, 2, o.parameter_id) for o in image.pace)]
 
+    def _repeated(self) -> list[SecurityInfo]:
+        """What a fixed EF.CardAccess says of PACE's parameters, for DG14 repeats it (ICAO 9303-11 §9.2.11)."""
+        fixed = self.profile.card_access
+        return list(SecurityInfos.parse_card_access(fixed).pace_domain_parameters) if fixed else []
+
     def _terminal_info(self) -> TerminalAuthenticationInfo:
         named = self.quirks.cvca_named or self.quirks.cvca_at
         if named is None or self.profile.ta != 1:
@@ -414,7 +420,9 @@ class _Maker:
 
     def _dg14(self, image: CardImage) -> bytes:
         quirks = self.quirks
-        infos = [*self._access_infos(image), *self._key_infos(image)]
+        infos = [*self._access_infos(image), *self._repeated(), *self._key_infos(image)]
+        if not quirks.dg14_pace:
+            infos = [i for i in infos if not isinstance(i, PaceInfo | PaceDomainParameterInfo)]
         algorithm = image.active_auth.signature_oid if image.active_auth else None
         if algorithm is not None and quirks.aa_info:
             infos.append(ActiveAuthenticationInfo(algorithm))

@@ -25,7 +25,7 @@ Where the deviations that break readers are played (numbers as in ``tests/confor
 20  ``aa_info``, ``aa_der``, ``aa_trailer``, ``aa_smaller``; ``Profile.aa_hash``
 21  ``ca_info``, ``ca_key_id``, ``ca_keeps_old_keys``, ``ca_other_key``
 22  ``sod_missing``, ``with_active_auth_key``
-23  ``dg14_trailing``, ``dg14_long_lengths``, ``padding``
+23  ``dg14_pace``, ``dg14_trailing``, ``dg14_long_lengths``, ``padding``
 24  ``portrait`` in any form; ``feature_points``
 25  ``com_extra``, ``com_missing``, ``drop``
 26  ``TravelHolder.document_number``
@@ -99,6 +99,7 @@ class Quirks:
         dg2_encoding, dg3_encoding, dg4_encoding: ISO/IEC 19794 in its edition of 2005 or 2011, or 39794.
         feature_points: so many feature points before the image of DG2.
         dg13_form: DG13 as most sources have it, with the outer SEQUENCE alone, or with identifiers of another state.
+        dg14_pace: whether DG14 repeats the ways of PACE that EF.CardAccess offers, as it must.
         dg14_trailing: bytes after the SET of DG14, inside tag 6E.
         dg14_long_lengths: DG14 with lengths longer than DER allows.
         cvca_at: where the chip keeps EF.CVCA, instead of 011C.
@@ -155,6 +156,7 @@ class Quirks:
     dg4_encoding: Literal["19794-6", "19794-6:2011", "39794-6"] = "19794-6"
     feature_points: int = 0
     dg13_form: Literal["standard", "bare", "foreign"] = "standard"
+    dg14_pace: bool = True
     dg14_trailing: bytes = b""
     dg14_long_lengths: bool = False
     cvca_at: FileAddress | None = None

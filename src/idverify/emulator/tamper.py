@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from idverify.chip.lds.files import FileId
+from idverify.chip.lds.security_infos import PaceInfo, SecurityInfos
 from idverify.emulator._random import SeededRandom
 from idverify.emulator.active_auth import ActiveAuthKey
 from idverify.emulator.card import Card
@@ -68,6 +69,23 @@ def copied_card(card: Card) -> Card:
         active_auth=replace(aa, key=_another(aa.key)) if aa else None,
         chip_auth=tuple(replace(k, key=_another_agreement_key(k)) for k in image.chip_auth),
     )
+
+
+def downgraded_card(card: Card, *mappings: str) -> Card:
+    """The card with an EF.CardAccess that offers only these mappings of PACE (``GM``, ``IM``, ``CAM``).
+
+    The chip is the genuine one and can do all that it could; with none given it has no EF.CardAccess. So a card looks
+    to a reader when somebody stands between them, for nobody signs EF.CardAccess.
+
+    Raises:
+        ConfigurationError: the card has no EF.CardAccess.
+    """
+    raw = _file(card.image, FileId.CARD_ACCESS)
+    if not mappings:
+        return with_files(card, {FileId.CARD_ACCESS: None})
+    infos = SecurityInfos.parse_card_access(raw).infos
+    kept = [i for i in infos if not isinstance(i, PaceInfo) or i.mapping in mappings]
+    return with_files(card, {FileId.CARD_ACCESS: SecurityInfos.of(kept).encode()})
 
 
 def with_active_auth_key(card: Card, key: ActiveAuthKey, *, signed: bool = False) -> Card:

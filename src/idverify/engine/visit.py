@@ -121,7 +121,7 @@ class CardVisit:
                     if terminal is not None:
                         checks.append(session.authenticate_terminal(terminal).check)
                     session.read_all()
-                    self._evidence.complete(dict(session.files), dict(session.unreadable))
+                    self._evidence.complete(dict(session.files), _unreadable(session))
                     proofs = session.authenticate_chip(challenge=challenge)
                 except CertainError:
                     pass
@@ -130,7 +130,7 @@ class CardVisit:
                     access=session.access,
                     checks=tuple(checks),
                     files=dict(session.files),
-                    unreadable=dict(session.unreadable),
+                    unreadable=_unreadable(session),
                     proofs=proofs,
                     stats=session.stats,
                 )
@@ -188,3 +188,11 @@ class CardVisit:
             self._course.tell(Stage.CARD, State.PROGRESS, progress=progress)
             if progress.phase is Phase.READING_FILE:
                 self._evidence.weigh()
+
+
+def _unreadable(session: DocumentSession) -> dict[FileId, Reason]:
+    """What could not be read. Every session asks for EF.CardAccess first: where it has none, the chip showed none."""
+    found = dict(session.unreadable)
+    if FileId.CARD_ACCESS not in session.files:
+        found.setdefault(FileId.CARD_ACCESS, Reason.FILE_ABSENT)
+    return found

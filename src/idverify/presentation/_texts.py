@@ -123,6 +123,13 @@ CHECKS: Mapping[CheckId, CheckText] = {
         Text("Tệp bảo mật của chip", "Chip's security file"),
         Text("Tệp EF.CardSecurity có chữ ký hợp lệ.", "EF.CardSecurity carries a valid signature."),
     ),
+    CheckId.CARD_ACCESS: CheckText(
+        Text("Cách mở chip đúng như đã ký", "Ways to open the chip as signed"),
+        Text(
+            "Chip đưa ra đúng các cách mở bằng PACE mà cơ quan cấp đã ký.",
+            "The chip offers the ways of PACE that the issuer signed, and no other.",
+        ),
+    ),
     CheckId.CHIP_AUTHENTICATION: CheckText(
         Text("Chip gốc (Chip Authentication)", "Original chip (Chip Authentication)"),
         Text("Chip chứng minh được nó là bản gốc.", "The chip has proven that it is the original."),
@@ -266,6 +273,9 @@ REASONS: Mapping[Reason, Text] = {
     ),
     Reason.CARD_ACCESS_DIFFERS: Text(
         "Tệp EF.CardAccess khác với bản đã ký.", "EF.CardAccess differs from what was signed."
+    ),
+    Reason.CARD_ACCESS_UNSIGNED: Text(
+        "Không tệp đã ký nào nhắc lại nội dung của EF.CardAccess.", "Nothing signed repeats what EF.CardAccess says."
     ),
     Reason.KEY_NOT_VOUCHED: Text(
         "Khóa của chip chưa được chữ ký của cơ quan cấp bảo đảm, nên phép thử không có giá trị.",

@@ -96,7 +96,11 @@ _ELECTRONIC: Final = (
     _Group(
         "SecurityObjects",
         "5.6.4.2",
-        ((CheckId.SOD_SIGNATURE, "EFSODVerification"), (CheckId.CARD_SECURITY, "EFCardSecurityVerification")),
+        (
+            (CheckId.SOD_SIGNATURE, "EFSODVerification"),
+            (CheckId.CARD_SECURITY, "EFCardSecurityVerification"),
+            (CheckId.CARD_ACCESS, "EFCardAccessVerification"),
+        ),
     ),
     _Group(
         "IssuerCertificates",

@@ -24,15 +24,19 @@ class DG14:
     security_infos: SecurityInfos
 
     @classmethod
-    def parse(cls, raw: bytes) -> Self:
+    def parse(cls, raw: bytes, *, lenient: bool = False) -> Self:
         """Read the file; bytes after the SET or after the template are left out of the view.
+
+        Args:
+            raw: the file.
+            lenient: keep an info of a known protocol that cannot be read as unknown.
 
         Raises:
             MalformedDataError: another tag, no SET of SecurityInfo, or an info of a known protocol that breaks its
                 definition.
         """
         outer = _tlv.parse(raw, TAG, what="DG14", allow_trailing=True)
-        return cls(raw=raw, security_infos=SecurityInfos.parse(outer.value, what="DG14"))
+        return cls(raw=raw, security_infos=SecurityInfos.parse(outer.value, what="DG14", lenient=lenient))
 
     @staticmethod
     def encode(security_infos: SecurityInfos) -> bytes:

@@ -7,54 +7,42 @@ document make these functions raise.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from idverify import _tlv
 from idverify.chip.lds.com import EfCom
 from idverify.chip.lds.files import DATA_GROUPS, FileId
-from idverify.chip.lds.security_infos import SecurityInfos
 from idverify.chip.lds.sod import EfSod, SecurityObject
-from idverify.chip.pki import countries, path, profile, revocation
+from idverify.chip.pki import countries, path, signer_checks
 from idverify.chip.pki.certificate import Certificate
-from idverify.chip.pki.cms import NOT_EXACT, NOT_STRICT, Deviation, SignedData, Verdict
+from idverify.chip.pki.cms import Deviation, SignedData, Verdict
 from idverify.chip.pki.deviations import KnownDeviation
 from idverify.chip.pki.known_defects import deviate, known_deviations
+from idverify.chip.pki.master_files import card_access, card_security, verify_card_security
+from idverify.chip.pki.signer_checks import PassiveAuthOptions, find_path, result, signature_evidence
 from idverify.chip.pki.trust_store import TrustStore
 from idverify.crypto.signature import WEAK_HASHES, digest
 from idverify.errors import IdVerifyError, MalformedDataError, UnsupportedAlgorithmError
-from idverify.oids import Bsi, Icao
+from idverify.oids import Icao
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
+
+__all__ = [
+    "OpenedSecurityObject",
+    "PassiveAuthOptions",
+    "PassiveAuthentication",
+    "examine",
+    "group_hash",
+    "open_security_object",
+    "signer_certificate",
+    "verify_card_security",
+    "verify_document",
+]
 
 _EAC_GROUPS = frozenset({FileId.DG3, FileId.DG4})
 _MAX_TRIED = 3
 """Signers whose paths are looked for: documents have one, and every path costs up to 200 signatures."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassiveAuthOptions:
-    """How strictly to judge.
-
-    Attributes:
-        strict: refuse an EF.SOD that deviates from ICAO's profile although its signature verifies: another CMS version
-            than 3, bytes behind the structure. Otherwise the deviation only stands in the evidence.
-        profile: ask for ICAO's exact profile. ``strict`` then also refuses a signer version that does not fit its
-            identifier, a digest that is not listed, and version information that does not fit the security object's
-            version; and the form of the document signer's certificate (ICAO 9303-12 §7.1) is judged as
-            ``pa.dsc.profile``. Honest documents of several issuers do not pass.
-        crl_max_age: how old a revocation list may be; None: until the list's own ``nextUpdate``.
-        issued: when the document was issued, if known better than by the signing time in EF.SOD.
-    """
-
-    strict: bool = True
-    profile: bool = False
-    crl_max_age: timedelta | None = None
-    issued: datetime | None = None
-
-    def refuses(self, deviations: Iterable[Deviation]) -> bool:
-        """Whether one of the deviations is too much."""
-        return self.strict and not (NOT_EXACT if self.profile else NOT_STRICT).isdisjoint(deviations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +88,7 @@ class OpenedSecurityObject:
         """Those that need no other file."""
         return (
             _signature(self.sod, options, {}),
-            _chain(self.found, self.sod),
-            *_validity(self.found, self.sod, at, options),
-            _revocation(self.found, trust, at, options),
+            *_signer(self.found, self.sod, trust, at, options),
         )
 
 
@@ -120,13 +106,15 @@ def verify_document(
         files: the files as read; EF.SOD alone is possible.
         trust: the trust anchors.
         at: time of the inspection; one without time zone is taken as UTC.
-        unreadable: files that could not be read, and why.
+        unreadable: files that could not be read, and why. EF.CardAccess as ``file-absent`` says that the chip showed
+            none; without that word it may not have been asked for.
         options: how strictly to judge.
 
     Returns:
         a report with ``pa.sod.signature``, ``pa.dsc.chain``, ``pa.dsc.validity``, ``pa.dsc.revocation``, ``pa.dg.hash``
         for every group that is signed or was read, ``pa.com-sod``, ``pa.issuer-mrz``, ``pa.card-security`` where
-        EF.CardSecurity was read, and ``pa.dsc.profile`` where the options ask for it.
+        EF.CardSecurity was read, ``pa.card-access`` where EF.CardAccess or a signed way of PACE is there, and
+        ``pa.dsc.profile`` where the options ask for it.
 
     Raises:
         TrustStoreError: the trust store's file is damaged.
@@ -156,20 +144,23 @@ def examine(
     signer = sod.verdict.signer if sod.verdict else None
     checks = [
         _signature(sod, chosen, missing),
-        _chain(found, sod),
-        *_validity(found, sod, moment, chosen),
-        _revocation(found, trust, moment, chosen),
+        *_signer(found, sod, trust, moment, chosen),
         *_hashes(files, sod, missing),
         _com_sod(files, sod, missing),
         _issuer(files, found, missing),
     ]
     if chosen.profile:
-        checks.append(_profile(found, sod))
+        checks.append(signer_checks.form(found, _no_signer(sod)))
     issued = chosen.issued or (sod.verdict.signing_time if sod.verdict else None)
     known = known_deviations(files, found.signer if found is not None else None, trust, issued)
     checks = [deviate(check, known) for check in checks]
+    security = None
     if FileId.CARD_SECURITY in files:
-        checks.append(_card_security(files, trust, moment, chosen))
+        check, security = card_security(files, trust=trust, at=moment, options=chosen)
+        checks.append(check)
+    access = card_access(files, missing=missing, so_far=checks, security=security)
+    if access is not None:
+        checks.append(access)
     report = VerificationReport(checks=tuple(checks), trust_store_id=trust.id, verified_at=moment)
     return PassiveAuthentication(report, sod.content, signer, found, known)
 
@@ -179,7 +170,7 @@ def open_security_object(raw: bytes | None, *, trust: TrustStore, at: datetime) 
     moment = at if at.tzinfo else at.replace(tzinfo=UTC)
     sod = _open_sod(raw, trust, moment)
     signer = sod.verdict.signer if sod.verdict else None
-    return OpenedSecurityObject(raw, sod, _find_path(signer, sod.signed, trust, moment))
+    return OpenedSecurityObject(raw, sod, find_path(signer, sod.signed, trust, moment))
 
 
 def group_hash(opened: OpenedSecurityObject, file: FileId, raw: bytes) -> CheckResult | None:
@@ -194,60 +185,6 @@ def signer_certificate(sod: bytes) -> bytes | None:
         return next((c.der for s in signed.signers for c in signed.certificates if s.names(c)), None)
     except IdVerifyError:
         return None
-
-
-def verify_card_security(
-    raw: bytes, *, trust: TrustStore, at: datetime, options: PassiveAuthOptions | None = None
-) -> tuple[CheckResult, bytes | None]:
-    """EF.CardSecurity: signature and path in one (BSI TR-03110-3 A.1.2.5; ICAO 9303-11 §4.4.5.3).
-
-    Returns:
-        the result of ``pa.card-security``, and the SecurityInfos inside. They are to be relied on only where the
-        result is successful; None where the file cannot be read.
-    """
-    moment = at if at.tzinfo else at.replace(tzinfo=UTC)
-    chosen = options or PassiveAuthOptions()
-    try:
-        signed = SignedData.parse(raw, what="EF.CardSecurity", allow_trailing=True)
-    except IdVerifyError:
-        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.FILE_MALFORMED), None
-    verdict = signed.verify({Bsi.SECURITY_OBJECT})
-    evidence = _signature_evidence(verdict)
-    if not verdict.ok:
-        return _result(CheckId.CARD_SECURITY, verdict.status, verdict.reason, **evidence), signed.content
-    if chosen.refuses(verdict.deviations):
-        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.FILE_MALFORMED, **evidence), signed.content
-    found = _find_path(verdict.signer, signed, trust, moment)
-    if found is None or not found.ok:
-        status = found.status if found else CheckStatus.FAILED
-        reason = found.reason if found else Reason.SIGNER_NOT_FOUND
-        return _result(CheckId.CARD_SECURITY, status, reason, **evidence), signed.content
-    evidence |= _path_evidence(found)
-    valid = path.validity(found.certificates, moment)
-    revoked = revocation.check(found.certificates, trust, moment, max_age=chosen.crl_max_age)
-    if revoked.status is CheckStatus.FAILED:
-        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.REVOKED, **evidence), signed.content
-    return _result(CheckId.CARD_SECURITY, valid.status, valid.reason, **evidence), signed.content
-
-
-def _card_security(
-    files: Mapping[FileId, bytes], trust: TrustStore, at: datetime, options: PassiveAuthOptions
-) -> CheckResult:
-    """EF.CardSecurity, and that it repeats EF.CardAccess: else the open file was changed (ICAO 9303-11 §9.2.11)."""
-    result, content = verify_card_security(files[FileId.CARD_SECURITY], trust=trust, at=at, options=options)
-    access = files.get(FileId.CARD_ACCESS)
-    if result.status is not CheckStatus.SUCCESSFUL or content is None or access is None:
-        return result
-    try:
-        signed = {i.raw for i in SecurityInfos.parse(content, what="EF.CardSecurity", lenient=True).infos}
-        offered = SecurityInfos.parse_card_access(access).infos
-    except IdVerifyError:
-        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.FILE_MALFORMED, **result.evidence)
-    missing = " ".join(dict.fromkeys(i.protocol for i in offered if i.raw not in signed))
-    if missing:
-        evidence = {**result.evidence, "only-in-card-access": missing}
-        return _result(CheckId.CARD_SECURITY, CheckStatus.FAILED, Reason.CARD_ACCESS_DIFFERS, **evidence)
-    return result
 
 
 # ---- EF.SOD ------------------------------------------------------------------------------------------------------
@@ -287,7 +224,7 @@ def _open_sod(raw: bytes | None, trust: TrustStore, at: datetime) -> _Sod:
 
 
 def _trusted(signer: Certificate | None, signed: SignedData, trust: TrustStore, at: datetime) -> bool:
-    found = _find_path(signer, signed, trust, at)
+    found = find_path(signer, signed, trust, at)
     return found is not None and found.ok
 
 
@@ -296,145 +233,33 @@ def _signature(sod: _Sod, options: PassiveAuthOptions, missing: Mapping[FileId, 
     check = CheckId.SOD_SIGNATURE
     if sod.verdict is None:
         if sod.reason is Reason.SOD_MISSING:
-            return _result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.SOD, Reason.SOD_MISSING))
-        return _result(check, CheckStatus.FAILED, Reason.SOD_MALFORMED)
-    evidence = _signature_evidence(sod.verdict)
+            return result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.SOD, Reason.SOD_MISSING))
+        return result(check, CheckStatus.FAILED, Reason.SOD_MALFORMED)
+    evidence = signature_evidence(sod.verdict)
     if sod.deviations:
         evidence["deviations"] = " ".join(sod.deviations)
     if not sod.verdict.ok:
-        return _result(check, sod.verdict.status, sod.verdict.reason, **evidence)
+        return result(check, sod.verdict.status, sod.verdict.reason, **evidence)
     if sod.content_reason is not None:
         unsupported = sod.content_reason is Reason.ALGORITHM_UNSUPPORTED
         status = CheckStatus.NOT_SUPPORTED if unsupported else CheckStatus.FAILED
-        return _result(check, status, sod.content_reason, **evidence)
+        return result(check, status, sod.content_reason, **evidence)
     if options.refuses(sod.deviations):
-        return _result(check, CheckStatus.FAILED, Reason.SOD_MALFORMED, **evidence)
-    return _result(check, CheckStatus.SUCCESSFUL, Reason.OK, **evidence)
+        return result(check, CheckStatus.FAILED, Reason.SOD_MALFORMED, **evidence)
+    return result(check, CheckStatus.SUCCESSFUL, Reason.OK, **evidence)
 
 
-def _signature_evidence(verdict: Verdict) -> dict[str, str]:
-    evidence = {}
-    if verdict.algorithm:
-        evidence["algorithm"] = verdict.algorithm
-    if verdict.weak:
-        evidence["weak"] = "true"
-    if verdict.signing_time:
-        evidence["signing-time"] = verdict.signing_time.isoformat()
-    if verdict.signer:
-        evidence |= _certificate_evidence("dsc", verdict.signer)
-    if verdict.deviations:
-        evidence["deviations"] = " ".join(dict.fromkeys(verdict.deviations))
-    return evidence
-
-
-# ---- the signer's certificate ------------------------------------------------------------------------------------
-
-
-def _find_path(
-    signer: Certificate | None, signed: SignedData | None, trust: TrustStore, at: datetime
-) -> path.Path | None:
-    if signer is None or signed is None:
-        return None
-    return path.build_path(signer, trust, at=at, extra=signed.certificates)
-
-
-def _chain(found: path.Path | None, sod: _Sod) -> CheckResult:
-    """ICAO 9303-11 §5.1 step 1 and 9303-12 §5: the path to a CSCA that is trusted."""
-    if found is None:
-        return _result(CheckId.DSC_CHAIN, CheckStatus.NOT_PERFORMED, _no_signer(sod))
-    return _result(CheckId.DSC_CHAIN, found.status, found.reason, **_path_evidence(found))
-
-
-def _profile(found: path.Path | None, sod: _Sod) -> CheckResult:
-    """ICAO 9303-12 §7.1: the form of the document signer's certificate."""
-    if found is None:
-        return _result(CheckId.DSC_PROFILE, CheckStatus.NOT_PERFORMED, _no_signer(sod))
-    issuer = found.certificates[1] if len(found.certificates) > 1 else None
-    problems = profile.departures(found.signer, issuer)
-    if problems:
-        evidence = {"deviations": "; ".join(problems)}
-        return _result(CheckId.DSC_PROFILE, CheckStatus.FAILED, Reason.PROFILE_DEVIATION, **evidence)
-    return _result(CheckId.DSC_PROFILE, CheckStatus.SUCCESSFUL)
-
-
-def _path_evidence(found: path.Path) -> dict[str, str]:
-    evidence = _certificate_evidence("dsc", found.signer)
-    if found.anchor is not None:
-        evidence |= _certificate_evidence("csca", found.anchor)
-        evidence["path-length"] = str(len(found.certificates))
-    if found.provenance is not None:
-        evidence["trust-source"] = found.provenance.source
-        evidence["trust-anchor"] = found.provenance.anchor.value
-    if found.notes:
-        evidence["notes"] = " ".join(dict.fromkeys(found.notes))
-    if found.same_name:
-        evidence["same-name-other-key"] = str(found.same_name)
-    if any(c.weak for c in found.certificates):
-        evidence["weak"] = "true"
-    return evidence
-
-
-def _certificate_evidence(prefix: str, certificate: Certificate) -> dict[str, str]:
-    evidence = {
-        f"{prefix}-subject": certificate.subject.text,
-        f"{prefix}-serial": f"{certificate.serial_number:x}",
-        f"{prefix}-not-before": certificate.not_before.isoformat(),
-        f"{prefix}-not-after": certificate.not_after.isoformat(),
-    }
-    if certificate.subject_key_id:
-        evidence[f"{prefix}-ski"] = certificate.subject_key_id.hex()
-    return evidence
-
-
-def _validity(found: path.Path | None, sod: _Sod, at: datetime, options: PassiveAuthOptions) -> tuple[CheckResult, ...]:
-    """Validity of the path at the inspection and, where its time is known, at the document's issue."""
-    if found is None:
-        return (_result(CheckId.DSC_VALIDITY, CheckStatus.NOT_PERFORMED, _no_signer(sod)),)
+def _signer(
+    found: path.Path | None, sod: _Sod, trust: TrustStore, at: datetime, options: PassiveAuthOptions
+) -> tuple[CheckResult, ...]:
+    """Path, validity and revocation of the signer."""
+    why = _no_signer(sod)
     issued = options.issued or (sod.verdict.signing_time if sod.verdict else None)
-    now = path.validity(found.certificates, at)
-    evidence = {"at": at.isoformat(), **_period_evidence(found, now)}
-    results = []
-    if issued is not None:
-        issued = issued if issued.tzinfo else issued.replace(tzinfo=UTC)
-        then = path.validity(found.certificates[:1], issued)
-        more = {"at": issued.isoformat(), **_period_evidence(found, then)}
-        usage = found.signer.private_key_usage
-        status, reason = then.status, then.reason
-        if usage is not None and not (usage[0] or issued) <= issued <= (usage[1] or issued):
-            more["private-key-usage"] = "outside"
-            if status is CheckStatus.SUCCESSFUL:  # ICAO 9303-12 §7.1.1; the certificate itself was valid: for people
-                status, reason = CheckStatus.UNDETERMINED, Reason.PRIVATE_KEY_USAGE
-        results.append(_result(CheckId.DSC_VALIDITY, status, reason, "issue", **more))
-        evidence["valid-at-issue"] = "true" if then.status is CheckStatus.SUCCESSFUL else "false"
-    return (_result(CheckId.DSC_VALIDITY, now.status, now.reason, "inspection", **evidence), *results)
-
-
-def _period_evidence(found: path.Path, outcome: path.Validity) -> dict[str, str]:
-    evidence = {
-        "dsc-not-before": found.signer.not_before.isoformat(),
-        "dsc-not-after": found.signer.not_after.isoformat(),
-    }
-    if outcome.certificate is not None:
-        evidence["certificate"] = outcome.certificate.label
-    return evidence
-
-
-def _revocation(found: path.Path | None, trust: TrustStore, at: datetime, options: PassiveAuthOptions) -> CheckResult:
-    if found is None:
-        return _result(CheckId.DSC_REVOCATION, CheckStatus.NOT_PERFORMED, Reason.SIGNER_NOT_FOUND)
-    outcome = revocation.check(found.certificates, trust, at, max_age=options.crl_max_age)
-    evidence = {}
-    if outcome.used is not None:
-        evidence["crl-issuer"] = outcome.used.issuer.text
-        evidence["crl-this-update"] = outcome.used.this_update.isoformat()
-        if outcome.used.next_update is not None:
-            evidence["crl-next-update"] = outcome.used.next_update.isoformat()
-    if outcome.line is not None and outcome.certificate is not None:
-        evidence["certificate"] = outcome.certificate.label
-        evidence["revoked"] = outcome.line.date.isoformat()
-        if outcome.line.reason:
-            evidence["revocation-reason"] = outcome.line.reason
-    return _result(CheckId.DSC_REVOCATION, outcome.status, outcome.reason, **evidence)
+    return (
+        signer_checks.chain(found, why),
+        *signer_checks.validity(found, why, at, issued),
+        signer_checks.revoked(found, trust, at, options),
+    )
 
 
 def _no_signer(sod: _Sod) -> Reason:
@@ -453,19 +278,19 @@ def _hashes(files: Mapping[FileId, bytes], sod: _Sod, missing: Mapping[FileId, R
         if sod.content is None:
             if raw is not None:
                 reason = sod.reason or sod.content_reason or Reason.SOD_MALFORMED
-                results.append(_result(check, CheckStatus.UNDETERMINED, reason, group.label))
+                results.append(result(check, CheckStatus.UNDETERMINED, reason, group.label))
         elif signed is None:
             if raw is not None:
-                results.append(_result(check, CheckStatus.FAILED, Reason.HASH_NOT_IN_SOD, group.label))
+                results.append(result(check, CheckStatus.FAILED, Reason.HASH_NOT_IN_SOD, group.label))
         elif raw is None:
             reason = missing.get(group, Reason.NOT_READ)
-            results.append(_result(check, CheckStatus.NOT_PERFORMED, reason, group.label))
+            results.append(result(check, CheckStatus.NOT_PERFORMED, reason, group.label))
         else:
             name = sod.content.hash_algorithm
             evidence = {"algorithm": name} | ({"weak": "true"} if name in WEAK_HASHES else {})
             same = hmac.compare_digest(digest(name, raw), signed)
             status = CheckStatus.SUCCESSFUL if same else CheckStatus.FAILED
-            results.append(_result(check, status, Reason.OK if same else Reason.HASH_MISMATCH, group.label, **evidence))
+            results.append(result(check, status, Reason.OK if same else Reason.HASH_MISMATCH, group.label, **evidence))
     return results
 
 
@@ -474,13 +299,13 @@ def _com_sod(files: Mapping[FileId, bytes], sod: _Sod, missing: Mapping[FileId, 
     check = CheckId.COM_SOD
     raw = files.get(FileId.COM)
     if raw is None:
-        return _result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.COM, Reason.COM_MISSING))
+        return result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.COM, Reason.COM_MISSING))
     try:
         listed = set(EfCom.parse(raw).data_groups)
     except IdVerifyError:
-        return _result(check, CheckStatus.FAILED, Reason.FILE_MALFORMED)
+        return result(check, CheckStatus.FAILED, Reason.FILE_MALFORMED)
     if sod.content is None:
-        return _result(check, CheckStatus.UNDETERMINED, sod.reason or sod.content_reason or Reason.SOD_MALFORMED)
+        return result(check, CheckStatus.UNDETERMINED, sod.reason or sod.content_reason or Reason.SOD_MALFORMED)
     signed = {FileId.data_group(n) for n in sod.content.hashes}
     evidence = {}
     if signed - listed:
@@ -488,10 +313,10 @@ def _com_sod(files: Mapping[FileId, bytes], sod: _Sod, missing: Mapping[FileId, 
     if listed - signed:
         evidence["only-in-com"] = _labels(listed - signed)
     if not evidence:
-        return _result(check, CheckStatus.SUCCESSFUL)
+        return result(check, CheckStatus.SUCCESSFUL)
     # groups behind extended access control that were not read cannot mislead anybody
     harmless = not signed - listed and listed - signed <= _EAC_GROUPS - set(files)
-    return _result(
+    return result(
         check, CheckStatus.UNDETERMINED if harmless else CheckStatus.FAILED, Reason.COM_SOD_DIFFER, **evidence
     )
 
@@ -505,13 +330,13 @@ def _issuer(files: Mapping[FileId, bytes], found: path.Path | None, missing: Map
     check = CheckId.ISSUER_MRZ
     raw = files.get(FileId.DG1)
     if raw is None:
-        return _result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.DG1, Reason.NOT_READ))
+        return result(check, CheckStatus.NOT_PERFORMED, missing.get(FileId.DG1, Reason.NOT_READ))
     try:
         code, state = _document_code_and_state(raw)
     except IdVerifyError:
-        return _result(check, CheckStatus.FAILED, Reason.FILE_MALFORMED)
+        return result(check, CheckStatus.FAILED, Reason.FILE_MALFORMED)
     if found is None:
-        return _result(check, CheckStatus.NOT_PERFORMED, Reason.SIGNER_NOT_FOUND)
+        return result(check, CheckStatus.NOT_PERFORMED, Reason.SIGNER_NOT_FOUND)
     evidence = {"issuing-state": state}
     known = 0
     for name, certificate in (("dsc", found.signer), ("csca", found.anchor)):
@@ -522,14 +347,14 @@ def _issuer(files: Mapping[FileId, bytes], found: path.Path | None, missing: Map
         evidence[f"{name}-country"] = country
         # the alternative name decides only for states that the table of codes does not know
         if not countries.same_state(country, state) and (countries.alpha2(state) or certificate.mrz_country != state):
-            return _result(check, CheckStatus.FAILED, Reason.COUNTRY_MISMATCH, **evidence)
+            return result(check, CheckStatus.FAILED, Reason.COUNTRY_MISMATCH, **evidence)
     types = found.signer.document_types
     if types is not None and not types & {code, code[:1], code.ljust(2, "<")}:
         evidence["document-types"] = " ".join(sorted(types))
-        return _result(check, CheckStatus.FAILED, Reason.DOCUMENT_TYPE, **evidence)
+        return result(check, CheckStatus.FAILED, Reason.DOCUMENT_TYPE, **evidence)
     if not known:
-        return _result(check, CheckStatus.UNDETERMINED, Reason.COUNTRY_UNKNOWN, **evidence)
-    return _result(check, CheckStatus.SUCCESSFUL, Reason.OK, **evidence)
+        return result(check, CheckStatus.UNDETERMINED, Reason.COUNTRY_UNKNOWN, **evidence)
+    return result(check, CheckStatus.SUCCESSFUL, Reason.OK, **evidence)
 
 
 def _document_code_and_state(dg1: bytes) -> tuple[str, str]:
@@ -542,9 +367,3 @@ def _document_code_and_state(dg1: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         raise MalformedDataError("DG1: the MRZ is not ASCII") from None
     return text[:2].strip("<"), text[2:].strip("<")
-
-
-def _result(
-    check: CheckId, status: CheckStatus, reason: Reason = Reason.OK, subject: str | None = None, **evidence: str
-) -> CheckResult:
-    return CheckResult(check=check, status=status, reason=reason, subject=subject, evidence=evidence)
