@@ -131,7 +131,7 @@ def draw(timeline: Timeline, path: Path, *, kbit_s: int) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigurationError("the timeline needs matplotlib: install the extra 'eval'") from None
+        raise ConfigurationError("plots need matplotlib: pip install 'idverify-emrtd[eval]'") from None
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

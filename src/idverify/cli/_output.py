@@ -61,6 +61,36 @@ def check_file(path: Path, option: str) -> None:
         raise ConfigurationError(f"{option} {path}: it cannot be written")
 
 
+def check_written(*files: tuple[Path | None, str]) -> None:
+    """As :func:`check_file` for each file with its option that is given, before a long measurement.
+
+    Raises:
+        ConfigurationError: one cannot be written.
+    """
+    for path, option in files:
+        if path is not None:
+            check_file(path, option)
+
+
+def check_plots(*files: tuple[Path | None, str]) -> None:
+    """As :func:`check_written`; and whether plots can be drawn into files of such names.
+
+    Raises:
+        ConfigurationError: one cannot.
+    """
+    from importlib.util import find_spec
+
+    from idverify.biometric.evaluation.det import SUFFIXES
+
+    check_written(*files)
+    given = [(path, option) for path, option in files if path is not None]
+    for path, option in given:
+        if path.suffix.lower() not in SUFFIXES:
+            raise ConfigurationError(f"{option} {path}: a plot is written as {' or '.join(SUFFIXES)}, by its suffix")
+    if given and find_spec("matplotlib") is None:
+        raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Write a file with access for its owner alone, whole or not at all.
 

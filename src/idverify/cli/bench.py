@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from idverify.cli import _ui
+from idverify.cli import _output, _ui
 from idverify.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def bench(
     rates = _numbers(kbit_s, "--kbit", _RATES)
     from idverify.cli._bench_runs import machine
 
+    _output.check_written((out, "--out"))
+    _output.check_plots(*((file, "--timeline") for file in timeline or ()))
     answer: dict[str, Any] = {"machine": machine()}
     if soak:
         answer["soak"] = _soak(soak, numbers[-1], faults, rates[0], [k for k in kinds.split(",") if k])
@@ -152,7 +154,9 @@ def _latencies(runs: Sequence[Mapping[str, Any]]) -> Table:
 
     from idverify.cli._bench_runs import PERCENTILES
 
-    table = Table(box=None, header_style="dim", title="citizen card, portrait of 20,000 bytes; milliseconds")
+    table = Table(
+        box=None, header_style="dim", padding=(0, 1, 0, 0), title="citizen card, portrait of 20,000 bytes; milliseconds"
+    )
     for title in ("kbit/s", "desks", "a second", *PERCENTILES, "card", "ours", "over", "CPU", "accepted"):
         table.add_column(title, justify="right", no_wrap=True)
     for run in runs:

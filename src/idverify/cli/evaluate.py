@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from idverify.cli import _ui
+from idverify.cli import _output, _ui
 
 _Scores = Annotated[
     Path | None, typer.Option("--scores", metavar="FILE.csv", help="Write every comparison: a,b,genuine,score.")
@@ -87,8 +87,9 @@ def face(
     if chip_colour and chip is None:
         raise typer.BadParameter("it says how --chip is to be done", param_hint="--chip-colour")
     made = ways if ways is not None else Ways.FIRST if chip is None else Ways.BOTH
+    _output.check_written((scores, "--scores"))
+    _output.check_plots((det, "--det"))
     matcher = FaceMatcher(model=model)
-
     with _ui.progress() as display:
         found = faces.evaluate_faces(
             pairs,
@@ -159,6 +160,8 @@ def finger(
     from idverify.biometric.evaluation.discard import plot_discard
     from idverify.biometric.evaluation.finger import evaluate_fingers
 
+    _output.check_written((scores, "--scores"))
+    _output.check_plots((det, "--det"), (discard, "--discard"))
     with _ui.progress() as display:
         found = evaluate_fingers(
             folder,

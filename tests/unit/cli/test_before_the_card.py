@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import socket
@@ -175,6 +176,37 @@ def test_an_unexpected_error_with_json_is_an_object_too(
     code, out, err = run("inspect", tmp_path / "x", "--json")
     assert (code, json.loads(out)["error"]["type"]) == (1, "RuntimeError")
     assert "004190000001" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["evaluate", "finger", "nowhere", "--det", "no/det.png"], "--det no/det.png: there is no directory no"),
+        (["evaluate", "finger", "nowhere", "--det", "det.pdf"], "--det det.pdf: a plot is written as .png or .svg"),
+        (["evaluate", "finger", "nowhere", "--scores", "folder"], "--scores folder: it is a directory"),
+        (["evaluate", "finger", "nowhere", "--discard", "no/a.svg"], "--discard no/a.svg"),
+        (["evaluate", "face", "--pairs", "nowhere", "--images", "nowhere", "--det", "no/a.png"], "--det no/a.png"),
+        (["bench", "--out", "no/a.json"], "--out no/a.json"),
+        (["bench", "--timeline", "no/a.png"], "--timeline no/a.png"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_where_figures_go_is_asked_before_they_are_measured(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
+    monkeypatch.chdir(place)
+    code, _, err = run(*arguments)
+    assert (code, words in err) == (1, True), err
+
+
+def test_plots_need_their_extra_before_anything_is_measured(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    without = lambda name, *more: None if name == "matplotlib" else real(name, *more)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", without)
+    code, _, err = run("evaluate", "finger", place / "nowhere", "--det", place / "det.png")
+    assert (code, "pip install 'idverify-emrtd[eval]'" in err) == (1, True)
 
 
 def test_emulate_tells_a_reader_with_another_card_from_none(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

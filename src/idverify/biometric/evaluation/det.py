@@ -71,7 +71,7 @@ def drawn(path: Path, *, title: str, height: float) -> Iterator[Any]:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigurationError("plots need matplotlib: install the extra 'eval'") from None
+        raise ConfigurationError("plots need matplotlib: pip install 'idverify-emrtd[eval]'") from None
     figure = Figure(figsize=(6.4, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
