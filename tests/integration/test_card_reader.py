@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from functools import cache
 
 import pytest
@@ -152,7 +153,7 @@ def test_a_card_that_leaves_the_field_in_the_middle(stack: VirtualReaderStack) -
         helper = threading.Thread(target=put_back)
         helper.start()
         try:
-            session, files, _ = read(stack, card, force_short_apdu=True)
+            session, files, _ = read(stack, card, force_short_apdu=True, recovery_wait=timedelta(seconds=30))
         finally:
             back.set()
             helper.join()

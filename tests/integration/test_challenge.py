@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import threading
 import time
 import weakref
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
@@ -56,7 +58,7 @@ from idverify.biometric.frames import ArraySource, Frame
 from idverify.biometric.image import Image
 from idverify.decision import COUNTER, STRICT, Policy, Requirement, named
 from idverify.emulator import Card
-from idverify.engine import matching
+from idverify.engine import matching, posing
 from idverify.engine.transaction import Course
 from idverify.errors import ConfigurationError, ImageError, OperationCancelled, TransportTimeout
 from idverify.presentation import html_report
@@ -181,12 +183,18 @@ def test_prompts_come_as_events_and_to_the_callers_function() -> None:
         Prompt.DONE.text("fr")
 
 
-def test_arrays_get_the_time_at_which_they_come() -> None:
+def test_arrays_get_the_time_at_which_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(posing, "time", SimpleNamespace(monotonic=lambda: next(ticks) * step))
+
     def arrays() -> Iterator[Image]:
         for frame in camera([Placing(yaw=y) for y in (0, 0, 0, 15, 30, 45, 45, 45)]):
             yield frame.image
 
+    step = 0.1
     assert run(LiveChallenge(arrays(), options=ONE, rng=LEFT)).decision.outcome is Outcome.ACCEPT
+    step = 2 * ONE.gap
+    refused(run(LiveChallenge(arrays(), options=ONE, rng=LEFT)), Reason.FACE_LOST)
 
 
 def test_reports_say_what_was_asked_and_what_that_is_worth() -> None:

@@ -240,7 +240,7 @@ def test_emulate_serves_a_card_until_it_is_stopped(run: Run, stack: VirtualReade
     command = [sys.executable, "-m", "idverify.cli", "emulate", "--trust-out", str(tmp_path / "csca.cer")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            stack.wait_present(0, present=True, timeout=20)
+            stack.wait_present(0, present=True, timeout=60)
             assert process.stdout is not None
             said = process.stdout.readline()
             can = said.split()[1]
@@ -248,7 +248,7 @@ def test_emulate_serves_a_card_until_it_is_stopped(run: Run, stack: VirtualReade
             assert run(*arguments, "--policy", "document")[0] == 0
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(60)
     assert process.returncode == 0
 
 

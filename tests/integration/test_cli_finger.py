@@ -80,7 +80,7 @@ def served(stack: VirtualReaderStack, tmp_path: Path, request: pytest.FixtureReq
             yield Served(tmp_path, (f"--{kind.lower()}", value), stack.reader())
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(60)
 
 
 @pytest.mark.pcsc

@@ -142,7 +142,7 @@ def test_the_door_is_fair_and_patient() -> None:
     door.enter("", 1)
 
     def wait(number: int) -> None:
-        with door.entered("", 10):
+        with door.entered("", 60):
             order.append(number)
 
     threads = []
@@ -299,7 +299,7 @@ def test_networks_of_many_counters_run_within_the_limits_of_the_process(matcher:
             assert [f.result(120).decision.outcome for f in work] == [Outcome.ACCEPT] * 8
     finally:
         over.set()
-        watcher.join(10)
+        watcher.join(60)
         limits.set_limits(threads=before.threads)
     assert most == 1
     assert limits.usage() == limits.Usage(threads=0, decoding=0, waiting=0)

@@ -192,7 +192,7 @@ def test_a_card_that_moves_is_read_on_where_it_was(stack: VirtualReaderStack) ->
             server.remove()
 
         card.hook = at_offset(9000, move)
-        session, files = read(stack.reader(0), force_short_apdu=True)
+        session, files = read(stack.reader(0), force_short_apdu=True, recovery_wait=timedelta(seconds=30))
     assert files == FILES
     assert session.stats.recoveries >= 1
     first_blocks = [c for c in card.log if c.ins == 0xB0 and c.p1 == 0x82 and (c.le or 0) > 1]

@@ -185,12 +185,12 @@ def test_cancelling_does_not_wait_for_a_template() -> None:
     """The way out does not lead through a queue that others fill."""
     token, release = threading.Event(), threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(release.wait, 10)
+        pool.submit(release.wait, 60)
         threading.Timer(0.3, token.set).start()
         started = time.monotonic()
         with pytest.raises(OperationCancelled):
             run(cancel=token, executor=pool)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 20
         release.set()
 
 
@@ -378,7 +378,7 @@ def test_somebody_elses_face_ends_reading_early() -> None:
     class Patient(MemoryTransport):  # both templates are there before the chip's proof
         def transmit(self, apdu: bytes, *, timeout: timedelta | None = None) -> bytes:
             if beyond.is_set():
-                assert ended.wait(10)
+                assert ended.wait(60)
             time.sleep(0.02)
             return super().transmit(apdu, timeout=timeout)
 
@@ -475,9 +475,9 @@ def test_a_cancelled_task_ends_whatever_it_waits_for(where: str) -> None:
                 live=waiting if where == "camera" else LIVE, at=AT, matcher=matcher(), on_event=told,
             )
         )  # fmt: skip
-        await asyncio.wait_for(reached.wait(), 10)
+        await asyncio.wait_for(reached.wait(), 60)
         task.cancel()
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=60)
         return task.cancelled() or where == "card"
 
     assert asyncio.run(main())
@@ -490,7 +490,7 @@ def test_a_question_that_the_cancellation_did_not_see_is_cancelled_too(monkeypat
 
     def late(coroutine: Any, loop: asyncio.AbstractEventLoop) -> Any:
         future = real(coroutine, loop)
-        assert seen.wait(10)
+        assert seen.wait(60)
         return future
 
     monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", late)
@@ -507,11 +507,11 @@ def test_a_question_that_the_cancellation_did_not_see_is_cancelled_too(monkeypat
                 raise
 
         task = asyncio.create_task(averify(MemoryTransport(genuine().fresh()), waiting, trust=trust(), at=AT))
-        await asyncio.wait_for(reached.wait(), 10)
+        await asyncio.wait_for(reached.wait(), 60)
         task.cancel()
         await asyncio.sleep(0.05)
         seen.set()
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=60)
         return [*ends, "task"] if task.cancelled() else ends
 
     assert asyncio.run(main()) == ["question", "task"]
@@ -535,7 +535,7 @@ def test_a_second_cancellation_does_not_block_the_event_loop() -> None:
         await asyncio.sleep(0.05)
         free = not ended.is_set() and not task.done()
         release.set()
-        await asyncio.wait([task], timeout=10)
+        await asyncio.wait([task], timeout=60)
         return free and task.cancelled()
 
     assert asyncio.run(main())

@@ -16,8 +16,8 @@ from idverify.errors import ConfigurationError, OperationCancelled, TransportTim
 def held(pool: FairExecutor) -> tuple[threading.Event, Future[Any]]:
     """A worker that is busy until the event is set."""
     release, begun = threading.Event(), threading.Event()
-    future = pool.submit("held", lambda: (begun.set(), release.wait(10)))
-    assert begun.wait(10)
+    future = pool.submit("held", lambda: (begun.set(), release.wait(60)))
+    assert begun.wait(60)
     return release, future
 
 
@@ -30,7 +30,7 @@ def test_one_job_of_each_counter_in_turn_and_each_counters_jobs_in_order() -> No
     assert pool.queued == 32
     release.set()
     for future in futures:
-        future.result(10)
+        future.result(60)
     assert done[:4] == ["busy 0", "calm 0", "busy 1", "calm 1"]
     assert done[4:] == [f"busy {n}" for n in range(2, 30)]
     pool.close()
@@ -46,8 +46,8 @@ def test_results_and_exceptions_come_back_and_workers_survive() -> None:
             raise error
 
         failing = share.submit(fail)
-        assert failing.exception(10) is error
-    assert share.submit(lambda a, *, b: a + b, 1, b=2).result(10) == 3
+        assert failing.exception(60) is error
+    assert share.submit(lambda a, *, b: a + b, 1, b=2).result(60) == 3
     pool.close()
 
 
@@ -59,10 +59,10 @@ def test_what_was_cancelled_or_left_in_a_closed_pool_is_not_begun() -> None:
     closing = threading.Thread(target=pool.close)
     closing.start()
     with pytest.raises(CancelledError):
-        left.result(10)
+        left.result(60)
     release.set()
-    closing.join(10)
-    assert running.result(10) == (None, True)
+    closing.join(60)
+    assert running.result(60) == (None, True)
     assert done == []
     with pytest.raises(OperationCancelled):
         pool.submit("a", lambda: None)
@@ -78,7 +78,7 @@ def test_a_free_place_goes_to_the_counter_that_holds_the_fewest() -> None:
     for number, counter in enumerate(["busy", "busy", "calm"]):
 
         def wait(counter: str = counter) -> None:
-            with door.entered(counter, 10):
+            with door.entered(counter, 60):
                 order.append(counter)
                 time.sleep(0.02)
 
@@ -92,7 +92,7 @@ def test_a_free_place_goes_to_the_counter_that_holds_the_fewest() -> None:
     assert order[0] == "calm"
     door.leave("busy")
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert order == ["calm", "busy", "busy"]
     assert (door.inside, door.waiting) == (0, 0)
 
@@ -104,7 +104,7 @@ def test_who_cancels_at_the_door_does_not_wait_for_a_place() -> None:
     started = time.monotonic()
     with pytest.raises(OperationCancelled):
         door.enter("b", 30, token)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert (door.inside, door.waiting) == (1, 0)
 
 
@@ -165,11 +165,11 @@ def test_no_more_wait_at_the_door_than_it_has_room_for() -> None:
     started = time.monotonic()
     with pytest.raises(TransportTimeout, match="1 wait already"):
         door.enter("c", 30)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     door.check(1)
     with pytest.raises(TransportTimeout, match="1 wait already"):
         door.check(2)
     door.leave("a")
-    waiting.join(10)
+    waiting.join(60)
     assert (door.inside, door.waiting) == (1, 0)
     FairDoor(1).check(10_000)

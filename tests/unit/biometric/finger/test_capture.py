@@ -29,8 +29,11 @@ FLAT = Placement(contact=(0.9, 0.85))
 
 def test_a_capture_ends_with_the_first_good_print(matcher: FingerMatcher, loop: SyntheticFinger) -> None:
     steps: list[FingerCaptureStep] = []
+    options = FingerCaptureOptions(seconds=600)  # drawing and reading prints takes a busy machine its time
     with SyntheticSensor(loop, [None, None, CORNER, FLAT, FLAT]) as sensor:
-        found = capture_finger(sensor, matcher, position=FingerPosition.LEFT_INDEX, on_step=steps.append)
+        found = capture_finger(
+            sensor, matcher, position=FingerPosition.LEFT_INDEX, options=options, on_step=steps.append
+        )
     assert found.end is FingerCaptureEnd.GOOD
     assert found.seen == 4
     assert [s.index for s in steps] == [0, 2, 3]  # the second empty frame says nothing new
@@ -44,7 +47,7 @@ def test_a_capture_ends_with_the_first_good_print(matcher: FingerMatcher, loop: 
 
 
 def test_the_best_of_a_stream_is_kept_in_order(matcher: FingerMatcher, loop: SyntheticFinger) -> None:
-    options = FingerCaptureOptions(good=100, keep=2)
+    options = FingerCaptureOptions(good=100, keep=2, seconds=600)
     with SyntheticSensor(loop, [CORNER, FLAT, CORNER]) as sensor:
         found = capture_finger(sensor, matcher, options=options)
     assert found.end is FingerCaptureEnd.END_OF_STREAM
@@ -55,8 +58,8 @@ def test_the_best_of_a_stream_is_kept_in_order(matcher: FingerMatcher, loop: Syn
 
 
 def test_time_and_cancelling_end_a_capture(matcher: FingerMatcher, loop: SyntheticFinger) -> None:
-    with SyntheticSensor(loop, [CORNER, CORNER, FLAT], fps=1) as sensor:
-        found = capture_finger(sensor, matcher, options=FingerCaptureOptions(seconds=1.5))
+    with SyntheticSensor(loop, [CORNER, CORNER, FLAT], fps=0.01) as sensor:  # a frame in 100 s by the sensor's clock
+        found = capture_finger(sensor, matcher, options=FingerCaptureOptions(seconds=150))
     assert (found.end, found.seen) == (FingerCaptureEnd.TIME_OUT, 2)
     stop = threading.Event()
     stop.set()
