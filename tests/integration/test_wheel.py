@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -54,6 +55,19 @@ def run(site: Path, *arguments: str) -> tuple[int, str, int]:
         check=False,
     )
     return done.returncode, done.stdout, int(done.stderr.strip().splitlines()[-1])
+
+
+def test_the_readme_of_the_wheel_leads_nowhere_that_is_not_there(installed: Path) -> None:
+    (metadata,) = installed.glob("*.dist-info/METADATA")
+    text = metadata.read_text("utf-8")
+    assert "Description-Content-Type: text/markdown" in text
+    assert re.findall(r"\]\((?!https?://|#)[^)]*\)", text) == []
+    assert "command line (`docs/cli.md`)" in text
+    assert "All commands: `docs/cli.md`." in text
+    whole = (ROOT / "README.md").read_text("utf-8")
+    for heading in re.findall(r"^## .*", whole, re.MULTILINE):
+        assert heading in text
+    assert all(block in text for block in re.findall(r"```.*?```", whole, re.DOTALL)), "code stays as it is"
 
 
 def test_the_wheel_carries_the_models_their_licences_and_the_types(installed: Path) -> None:
