@@ -1,6 +1,7 @@
 """Rebuilds leader-fast.onnx: LEADER, the minutiae network of PyPI ``pyfing``, as a graph made for CPUs.
 
-    python models/recipes/leader.py [--wheel pyfing-0.7.3-py2.py3-none-any.whl] [--out models/files] [--exact]
+    python models/recipes/leader.py [--wheel pyfing-0.7.3-py2.py3-none-any.whl] [--out models/files]
+        [--exact | --distilled FILE.npz]
 
 What is rewritten without changing the result (checked against the original to 1e-5):
 
@@ -13,7 +14,7 @@ What is rewritten without changing the result (checked against the original to 1
 
 What is refitted (left out with ``--exact``): five bottlenecks get fewer hidden units, and they, the stems and the
 context layers a rectifier instead of GELU. All weights were then distilled from the original: ``leader_distil.py`` made
-``leader_fast.npz``.
+``leader_fast.npz``. ``--distilled`` takes the weights of another run of it, and writes a graph of that file's name.
 """
 
 from __future__ import annotations
@@ -373,11 +374,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wheel", type=Path)
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "files")
-    parser.add_argument("--exact", action="store_true", help="the original's function, as leader-exact.onnx")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--exact", action="store_true", help="the original's function, as leader-exact.onnx")
+    other.add_argument("--distilled", type=Path, metavar="FILE.npz", help="of leader_distil.py, as FILE.onnx")
     args = parser.parse_args()
     h5 = fetch(SOURCE, wheel=args.wheel)
     if args.exact:
         (args.out / "leader-exact.onnx").write_bytes(build(h5, None))
+    elif args.distilled is not None:
+        (args.out / f"{args.distilled.stem}.onnx").write_bytes(build(h5, args.distilled))
     else:
         write(args.out / FILE, build(h5, DISTILLED), SHA256)
 

@@ -1,12 +1,17 @@
 """Distils leader_fast.npz: LEADER with narrower bottlenecks and rectifiers, taught by the original.
 
     python models/recipes/leader_distil.py --prints DIR [--start leader_fast.npz] [--steps 1500] --out leader_fast.npz
+    PYTHONPATH=src python models/recipes/leader_distil.py --invented 150 --steps 6000 --rate 7e-4 --out invented.npz
 
 DIR holds finger pictures at 500 dpi (PNG, TIFF, BMP), any depth of folders; no labels are needed. Every step cuts a
 square of 192 pixels out of one of them, turned, scaled, with other contrast, noise or blur, and draws the student's
 features and its map of minutiae to those of the original. Not bit for bit repeatable: a new file is a new model, and
 ``leader.py`` pins the one that was measured. That one began with hidden units chosen by their weight in the original
 and fitted layer by layer, and had 1,400 + 1,800 + 1,500 steps.
+
+``--invented`` teaches on four impressions each of so many invented fingers instead, on sensors and of difficulty drawn
+for each, and spoils the squares further: ghosts of other prints, uneven light and contrast, stripes, JPEG, inversion.
+A student of that kind has seen no one's finger; ``docs/fingerprint.md`` says how it does.
 """
 
 from __future__ import annotations
@@ -132,7 +137,49 @@ def cut(picture: np.ndarray, rng: np.random.Generator) -> Tensor:
     return torch.tensor(np.clip(np.rint(x), 0, 255).astype(np.float32))[None, None]
 
 
-def train(teacher: Network, student: Network, pictures: list[np.ndarray], steps: int, rate: float) -> None:
+def invented(count: int) -> list[np.ndarray]:
+    """Four impressions each of so many invented fingers, on sensors of several kinds."""
+    from idverify.emulator.fingers import Sensor, SyntheticFinger
+
+    rng, sensors = np.random.default_rng(1), list(Sensor)
+    sizes = ((388, 374), (328, 364), (300, 300), (288, 384), (500, 500))
+    pictures = []
+    for finger in map(SyntheticFinger, range(1_000_000, 1_000_000 + count)):
+        for number in range(4):
+            sensor, size = sensors[int(rng.integers(len(sensors)))], sizes[int(rng.integers(len(sizes)))]
+            difficulty = float(rng.uniform(0.2, 1))
+            pictures.append(finger.impression(number, sensor=sensor, size=size, difficulty=difficulty))
+    return pictures
+
+
+def spoilt(square: Tensor, other: Tensor, rng: np.random.Generator) -> Tensor:
+    """What invented prints have too little of: ghosts, uneven light and contrast, stripes, JPEG, inversion."""
+    x, ghost = square[0, 0].numpy(), other[0, 0].numpy()
+    if rng.random() < 0.25:
+        share = rng.uniform(0.1, 0.4)
+        x = np.minimum(x, 255 - (255 - ghost) * share) if rng.random() < 0.5 else x + share * (ghost - x)
+    if rng.random() < 0.35:
+        x = x + rng.uniform(5, 35) * _cloud(rng.normal(0, 1, (4, 4)))
+    if rng.random() < 0.25:
+        x = (x - x.mean()) * _cloud(rng.uniform(0.3, 1.1, (4, 4))) + x.mean()
+    if rng.random() < 0.15:
+        x = x + rng.normal(0, rng.uniform(2, 8), (1, SIDE) if rng.random() < 0.5 else (SIDE, 1))
+    x = np.clip(np.rint(x), 0, 255).astype(np.uint8)
+    if rng.random() < 0.15:
+        packed = cv2.imencode(".jpg", x, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 80))])[1]
+        x = cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)
+    if rng.random() < 0.08:
+        x = 255 - x
+    return torch.tensor(x.astype(np.float32))[None, None]
+
+
+def _cloud(grid: np.ndarray) -> np.ndarray:
+    return cv2.resize(grid.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+
+
+def train(
+    teacher: Network, student: Network, pictures: list[np.ndarray], steps: int, rate: float, *, spoil: bool
+) -> None:  # fmt: skip
     """Draws the student to the teacher."""
     rng = np.random.default_rng(1)
     trained = [v.requires_grad_() for values in student.weights.values() for v in values]
@@ -140,6 +187,8 @@ def train(teacher: Network, student: Network, pictures: list[np.ndarray], steps:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, steps, pct_start=0.1)
     for step in range(steps):
         image = cut(pictures[rng.integers(len(pictures))], rng)
+        if spoil:
+            image = spoilt(image, cut(pictures[rng.integers(len(pictures))], rng), rng)
         with torch.no_grad():
             wanted = teacher(image)
         found = student(image)
@@ -160,7 +209,9 @@ def train(teacher: Network, student: Network, pictures: list[np.ndarray], steps:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prints", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--prints", type=Path)
+    source.add_argument("--invented", type=int, metavar="COUNT")
     parser.add_argument("--start", type=Path)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--rate", type=float, default=3e-4)
@@ -175,9 +226,13 @@ def main() -> None:
             for name in arrays.files:
                 layer, index = name.rsplit(".", 1)
                 weights[layer][int(index)] = torch.tensor(arrays[name])
-    found = [f for f in sorted(args.prints.rglob("*")) if f.suffix.lower() in (".png", ".tif", ".bmp")]
-    pictures = [p for p in (cv2.imread(str(f), cv2.IMREAD_GRAYSCALE) for f in found) if p is not None]
-    train(Network(teacher, student=False), Network(weights, student=True), pictures, args.steps, args.rate)
+    if args.invented is not None:
+        pictures = invented(args.invented)
+    else:
+        found = [f for f in sorted(args.prints.rglob("*")) if f.suffix.lower() in (".png", ".tif", ".bmp")]
+        pictures = [p for p in (cv2.imread(str(f), cv2.IMREAD_GRAYSCALE) for f in found) if p is not None]
+    networks = Network(teacher, student=False), Network(weights, student=True)
+    train(*networks, pictures, args.steps, args.rate, spoil=args.invented is not None)
     flat = {f"{k}.{i}": v.detach().numpy() for k, values in weights.items() for i, v in enumerate(values)}
     np.savez(args.out, **dict(sorted(flat.items())))
 
