@@ -257,12 +257,18 @@ def _global(a: Cylinders, b: Cylinders, turns: Complexes, shifts: Complexes, loc
     share = np.minimum(2 * mass / (_overlap(a.all_score, b, factors) + c.PRIOR), 1)
     worth = mass * share * share
     best = int(worth.argmax())
-    usual = (c.USUAL_COUNT / math.sqrt(len(a.all_score) * len(b.all_score))) ** c.COUNT_POWER
+    usual = _usual(len(a.all_score), len(b.all_score))
     turn = complex(turns[best, 0])
     return Comparison(
         _value(local * usual * float(worth[best])), local, int(count[best]), float(mass[best]), float(share[best]),
         math.atan2(turn.imag, turn.real),
     )  # fmt: skip
+
+
+def _usual(n: int, m: int) -> float:
+    """Weight of the mass by the number of minutiae: many mate more by chance, few align with much by chance."""
+    few = min(1.0, min(n, m) / c.USUAL_COUNT)
+    return float((c.USUAL_COUNT / math.sqrt(n * m)) ** c.COUNT_POWER * few**c.FEW_POWER)
 
 
 def _promising(weight: Floats, count: NDArray[np.intp]) -> NDArray[np.intp]:

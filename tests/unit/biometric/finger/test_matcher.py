@@ -129,6 +129,20 @@ def test_partial_prints_match() -> None:
     assert score(left, right) > DIFFERENT
 
 
+def test_a_small_piece_of_a_finger_proves_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = invented(4, 40)
+    near = np.argsort(np.hypot(whole.x - 180, whole.y - 200))[:15]
+    piece, other = moved(whole.select(near), turn=10), moved(whole, turn=10)
+    assert len(piece) == 15
+    weighed = score(piece, whole), score(other, whole)
+    assert weighed[0] > DIFFERENT
+    monkeypatch.setattr(c, "FEW_POWER", 0.0)
+    plain = score(piece, whole), score(other, whole)
+    assert plain[1] == weighed[1], "whole prints are compared as they were"
+    products = [(v / (1 - v)) ** 3 for v in (weighed[0], plain[0])]
+    assert products[0] / products[1] == pytest.approx(0.5**0.65, rel=1e-3), "15 minutiae are half of the usual number"
+
+
 def test_thorough_search_finds_what_one_seed_misses() -> None:
     """Most of the minutiae strange to each other, as between two makers; other fingers stay apart."""
     quick, thorough, impostor = [], [], []
