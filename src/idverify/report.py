@@ -109,6 +109,7 @@ class Reason(enum.StrEnum):
     KEY_MISSING = "key-missing"
     CHIP_PROOF_INVALID = "chip-proof-invalid"
     CHIP_REFUSED = "chip-refused"
+    ANSWER_MALFORMED = "answer-malformed"
     # terminal
     TERMINAL_ISSUER_UNKNOWN = "terminal-issuer-unknown"
     TERMINAL_ROLE = "terminal-role"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
@@ -33,13 +34,13 @@ from idverify.chip.lds.security_infos import ChipAuthenticationPublicKeyInfo, Se
 from idverify.chip.pki.cms import SignedData
 from idverify.chip.pki.cvc import CvChain
 from idverify.chip.pki.trust_store import TrustStore
-from idverify.chip.session import DocumentSession
+from idverify.chip.session import DocumentSession, ReadOptions
 from idverify.chip.transport.memory import MemoryTransport
 from idverify.crypto.block import Cipher
-from idverify.decision import Outcome
-from idverify.emulator import Card, ChipAuthSpec, PaceOption, TestCvPki, personalise, pkcs8
-from idverify.errors import IdVerifyError
-from idverify.report import CheckId, Reason
+from idverify.decision import STRICT, Outcome
+from idverify.emulator import Card, ChipAuthSpec, PaceOption, TestCvPki, personalise, pkcs8, with_files
+from idverify.errors import AccessDeniedError, IdVerifyError, WrongPasswordError
+from idverify.report import CheckId, CheckStatus, Reason
 from idverify.verification import verify
 from tests.conformance.reading import AT
 
@@ -328,3 +329,124 @@ def test_a_transaction_accepts_what_came_unaltered_only(number: int, at: int, fl
         assert {"DG1", "DG2", "DG14", "DG15"} <= genuine_hashes
         assert result.holder is not None
         assert result.holder.reveal().number in card.mrz.replace("\n", "")
+
+
+# ---- from PACE to BAC --------------------------------------------------------------------------------------------
+
+GENERAL_AUTHENTICATE = 0x86
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda raw: b"\x90\x00",
+    "no such object": lambda raw: b"\x7c\x00\x90\x00",
+    "another tag": lambda raw: raw[:2] + b"\x99" + raw[3:],
+    "no TLV": lambda raw: b"\xff" * 40 + b"\x90\x00",
+    "one bit": lambda raw: raw[:-3] + bytes([raw[-3] ^ 1]) + raw[-2:],
+    "out of order": lambda raw: b"\x6f\x00",
+}
+
+
+class Spoiler:
+    """A card on whose so-many-th answer to GENERAL AUTHENTICATE somebody lays hands, each time."""
+
+    def __init__(self, card: Card, steps: tuple[int, ...], alter: Callable[[bytes], bytes]) -> None:
+        self.card, self.steps, self.alter = card, steps, alter
+        self.seen = 0
+
+    @property
+    def atr(self) -> bytes:
+        return self.card.atr
+
+    def reset(self) -> None:
+        self.card.reset()
+
+    def process(self, apdu: bytes) -> bytes:
+        answer = self.card.process(apdu)
+        if apdu[1] != GENERAL_AUTHENTICATE:
+            return answer
+        self.seen += 1
+        return self.alter(answer) if self.seen in self.steps else answer
+
+
+def spoilt_open(
+    card: Card, steps: tuple[int, ...], alter: Callable[[bytes], bytes], *, fall_back: bool = True
+) -> DocumentSession:
+    options = ReadOptions(max_recoveries=0, fall_back_to_bac=fall_back)
+    session = DocumentSession(
+        MemoryTransport(Spoiler(card.fresh(), steps, alter)), options=options, memory=LimitMemory()
+    )
+    session.open(AccessPassword.from_mrz_text(card.mrz))
+    return session
+
+
+@pytest.mark.parametrize(("step", "how"), [(s, h) for s in (1, 2, 3) for h in SPOILT if (s, h) != (1, "one bit")])
+def test_a_spoilt_pace_falls_back_before_the_proof_only_and_says_so(step: int, how: str) -> None:
+    card = document("GM")
+    session = spoilt_open(card, (step,), SPOILT[how])
+    pace, bac = session.checks
+    assert (pace.check, pace.status) == (CheckId.ACCESS_PACE, CheckStatus.FAILED)
+    assert pace.reason is (Reason.CHIP_REFUSED if how == "out of order" else Reason.ANSWER_MALFORMED)
+    assert (bac.status, bac.reason) == (CheckStatus.SUCCESSFUL, Reason.FALLBACK_FROM_PACE)
+    with pytest.raises(AccessDeniedError, match="not allowed"):
+        spoilt_open(card, (step,), SPOILT[how], fall_back=False)
+
+
+def test_an_altered_nonce_looks_like_a_wrong_password_and_ends_it() -> None:
+    with pytest.raises(WrongPasswordError):
+        spoilt_open(document("GM"), (1,), SPOILT["one bit"])
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_without_the_card_s_token_there_is_no_falling_back(how: str) -> None:
+    """The terminal has shown that it knows the password, and the card has not."""
+    for mapping in ("GM", "CAM"):
+        with pytest.raises(IdVerifyError):
+            spoilt_open(document(mapping), (4,), SPOILT[how])
+
+
+def test_nor_by_way_of_another_mapping() -> None:
+    """The token of one mapping is kept back, and the next mapping is refused."""
+    card = personalise("passport-pace-cam", seed="middle")
+    second = spoilt_open(card, (4,), SPOILT["cut off"])
+    (pace,) = second.checks
+    assert (pace.status, pace.evidence["mapping"]) == (CheckStatus.SUCCESSFUL, "GM")
+    assert pace.evidence["failed-before"].startswith("0.4.0.127.0.7.2.2.4.6.2 (")
+    with pytest.raises(IdVerifyError):
+        spoilt_open(card, (4, 5), SPOILT["cut off"])
+
+
+@pytest.mark.parametrize(
+    ("access", "status", "reason"),
+    [
+        (b"\x31\x05\x30\x7f\x00\x00\x00", CheckStatus.NOT_PERFORMED, Reason.FILE_MALFORMED),
+        (  # the version and the parameters of the only PACEInfo are gone
+            bytes.fromhex("310e300c060a04007f00070202040202"),
+            CheckStatus.NOT_SUPPORTED,
+            Reason.ALGORITHM_UNSUPPORTED,
+        ),
+    ],
+)
+def test_a_garbled_card_access_is_no_chip_without_pace(access: bytes, status: CheckStatus, reason: Reason) -> None:
+    card = with_files(document("GM"), {FileId.CARD_ACCESS: access})
+    with DocumentSession(MemoryTransport(card), memory=LimitMemory()) as session:
+        pace, bac = session.open(AccessPassword.from_mrz_text(card.mrz))
+    assert (pace.status, pace.reason) == (status, reason)
+    assert bac.reason is Reason.FALLBACK_FROM_PACE
+    with pytest.raises(AccessDeniedError, match="not allowed"):
+        spoilt_open(card, (), SPOILT["cut off"], fall_back=False)
+
+
+def test_a_chip_without_pace_is_opened_by_bac_though_falling_back_is_refused() -> None:
+    card = personalise("passport-bac", seed="middle")
+    session = spoilt_open(card, (), SPOILT["cut off"], fall_back=False)
+    assert [c.reason for c in session.checks] == [Reason.NOT_OFFERED, Reason.OK]
+
+
+def test_strict_does_not_accept_a_chip_that_fell_back() -> None:
+    card = document("GM")
+    trust = TrustStore.from_certificates(card.trust_anchors)
+    only = tuple(r for r in STRICT.requirements if r.check is CheckId.ACCESS_PACE)
+    policy = replace(STRICT, id="alone", requirements=only, face_fmr=None)
+    for steps, expected in (((), Outcome.ACCEPT), ((2,), Outcome.REVIEW)):
+        wire = Spoiler(card.fresh(), steps, SPOILT["no TLV"])
+        password = AccessPassword.from_mrz_text(card.mrz)
+        result = verify(MemoryTransport(wire), password, trust=trust, policy=policy, at=AT)
+        assert result.decision.outcome is expected

@@ -31,7 +31,7 @@ PUBLISHED = {
         "above-threshold below-threshold no-portrait no-face several-faces poor-quality not-calibrated "
         "sample-missing reference-locked few-tries-left image-unreadable list-too-old list-age-unknown "
         "consent-missing consent-purpose not-requested not-implemented read-error service-unreachable "
-        "service-rejected cancelled card-access-unsigned "
+        "service-rejected cancelled card-access-unsigned answer-malformed "
     ),
     Deviation: (
         "cms-version trailing-bytes no-signed-attributes attributes-not-der certificate-unreadable "

@@ -14,12 +14,13 @@ from idverify.chip.iso7816.channel import ChannelStack, FileChannel, SecureChann
 from idverify.chip.iso7816.filesystem import FileReader, read_card_access, select_application
 from idverify.chip.iso7816.limits import note_atr_info
 from idverify.chip.lds.files import FileId
-from idverify.chip.lds.security_infos import PaceInfo, SecurityInfos
+from idverify.chip.lds.security_infos import ID_PACE, PaceInfo, SecurityInfos
 from idverify.chip.reading import Phase, ReadOptions
 from idverify.errors import (
     AccessDeniedError,
     CardLockedError,
     FileNotFoundOnCardError,
+    IdVerifyError,
     MalformedDataError,
     ProtocolError,
     SecurityStatusError,
@@ -105,6 +106,8 @@ class Opener:
         self._files: dict[FileId, bytes] = {}
         self._unreadable: dict[FileId, Reason] = {}
         self._checks: list[CheckResult] = []
+        self._spoilt = ""
+        self._token_sent = False
 
     def open(self) -> Opened:
         """EF.CardAccess, PACE, the application, BAC (ICAO 9303-11 §4.2).
@@ -205,7 +208,11 @@ class Opener:
     # ---- PACE ---------------------------------------------------------------------------------------------------
 
     def _pace(self, infos: SecurityInfos | None) -> PaceResult | None:
-        if infos is None or not infos.pace:
+        if infos is None and FileId.CARD_ACCESS in self._unreadable:  # garbled: nobody can say that none is offered
+            self._check(CheckId.ACCESS_PACE, CheckStatus.NOT_PERFORMED, Reason.FILE_MALFORMED)
+            return None
+        offered = sorted({i.protocol for i in infos.infos if i.protocol.startswith(f"{ID_PACE}.")}) if infos else []
+        if infos is None or not offered:
             self._check(CheckId.ACCESS_PACE, CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED)
             return None
         if not self._passwords:
@@ -217,7 +224,7 @@ class Opener:
                 CheckId.ACCESS_PACE,
                 CheckStatus.NOT_SUPPORTED,
                 Reason.ALGORITHM_UNSUPPORTED,
-                offered=" ".join(sorted({i.protocol for i in infos.pace})),
+                offered=" ".join(offered),
             )
             return None
         for number, info in enumerate(candidates[:_MAX_PACE_ATTEMPTS]):
@@ -231,21 +238,19 @@ class Opener:
         password = self._passwords[0]
         try:
             announced = self._chat if any(i.version == 2 for i in infos.terminal_authentication) else None
-            result = run_pace(self._stack.plain(), info, password, rng=self._rng, offered=infos, chat=announced)
+            result = run_pace(
+                self._stack.plain(), info, password, rng=self._rng, offered=infos, chat=announced,
+                before_token=self._note_token,
+            )  # fmt: skip
         except (WrongPasswordError, CardLockedError):
             raise
         except (ProtocolError, MalformedDataError, UnsupportedAlgorithmError) as error:
-            cause = error.__cause__
-            if isinstance(error, AccessDeniedError) and not isinstance(cause, StatusWordError):
+            if isinstance(error, AccessDeniedError) and not isinstance(error.__cause__, StatusWordError):
                 raise  # the chip could not prove that it knows the password: no fall-back to anything weaker
-            if not last:
-                return None
-            if not any(p.kind is PasswordKind.MRZ for p in self._passwords):
+            may_fall_back = any(p.kind is PasswordKind.MRZ for p in self._passwords) and not self._token_sent
+            if last and not may_fall_back:
                 raise
-            facts = {"protocol": info.protocol, "error": type(cause or error).__name__}
-            if isinstance(cause, StatusWordError):
-                facts["sw"] = f"{cause.sw:04X}"
-            self._check(CheckId.ACCESS_PACE, CheckStatus.FAILED, Reason.CHIP_REFUSED, **facts)
+            self._note_failure(info, error, last=last)
             return None
         self._check(
             CheckId.ACCESS_PACE,
@@ -256,8 +261,30 @@ class Opener:
             cipher=result.cipher.label,
             domain=result.domain,
             password=password.kind.name,
+            **self._before(),
         )
         return result
+
+    def _note_token(self) -> None:
+        """The terminal's token goes out: from here on the chip has to prove that it knows the password."""
+        self._token_sent = True
+
+    def _note_failure(self, info: PaceInfo, error: IdVerifyError, *, last: bool) -> None:
+        """A way of PACE that did not work, which says nothing about the password."""
+        cause = error.__cause__
+        refused = isinstance(cause, StatusWordError)
+        facts = {"protocol": info.protocol, "error": type(cause or error).__name__} | self._before()
+        if isinstance(cause, StatusWordError):
+            facts["sw"] = f"{cause.sw:04X}"
+        if last:
+            reason = Reason.CHIP_REFUSED if refused else Reason.ANSWER_MALFORMED
+            self._check(CheckId.ACCESS_PACE, CheckStatus.FAILED, reason, **facts)
+        else:
+            self._spoilt = f"{info.protocol} ({facts.get('sw', facts['error'])})"
+
+    def _before(self) -> dict[str, str]:
+        """The way of PACE that was tried first and did not work, as evidence."""
+        return {"failed-before": self._spoilt} if self._spoilt else {}
 
     # ---- BAC ----------------------------------------------------------------------------------------------------
 
@@ -265,6 +292,12 @@ class Opener:
         """BAC on the selected application, or none where the chip has no access control."""
         if not self._passwords:
             return plain, "none", None
+        pace = self._checks[-1]
+        fell_back = not (pace.status is CheckStatus.NOT_SUPPORTED and pace.reason is Reason.NOT_OFFERED)
+        if fell_back and not self._options.fall_back_to_bac:
+            raise AccessDeniedError(
+                f"the chip did not open by PACE ({pace.reason}), and BAC instead is not allowed here"
+            )
         password = next((p for p in self._passwords if p.kind is PasswordKind.MRZ), None)
         if password is None:
             raise AccessDeniedError(_MRZ_NEEDED)
@@ -279,8 +312,6 @@ class Opener:
                 raise
             self._check(CheckId.ACCESS_BAC, CheckStatus.NOT_SUPPORTED, Reason.NOT_OFFERED)
             return plain, "none", None
-        pace = self._checks[-1]
-        fell_back = not (pace.status is CheckStatus.NOT_SUPPORTED and pace.reason is Reason.NOT_OFFERED)
         self._check(
             CheckId.ACCESS_BAC,
             CheckStatus.SUCCESSFUL,

@@ -72,6 +72,8 @@ class ReadOptions:
             EF.ATR/INFO); missing ones are recorded as unreadable.
         max_recoveries: how often a session opens the card anew after it moved, was reset or fell silent; 0 … 10.
         recovery_wait: how long to wait for a card, reader or service that went away.
+        fall_back_to_bac: whether BAC may open a chip that offers PACE and does not open by it (ICAO 9303-11 §4.2 lets
+            BAC open it). It is reported either way; False refuses it before anything has been read.
     """
 
     apdu_timeout: timedelta = timedelta(seconds=5)
@@ -83,6 +85,7 @@ class ReadOptions:
     master_files: tuple[FileId, ...] = ()
     max_recoveries: int = 2
     recovery_wait: timedelta = timedelta(seconds=3)
+    fall_back_to_bac: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_block <= 65535:

@@ -154,7 +154,8 @@ class DocumentSession:
 
         PACE takes the first password; BAC the first one of the MRZ. A password that the card refuses ends the attempt:
         no other protocol and no other password is tried, so that no retry counter is used up unseen. Falling back from
-        PACE to BAC happens where PACE is not offered, not supported, or fails technically, and is in the results.
+        PACE to BAC happens where PACE is not offered, not supported, or fails technically before the chip had to prove
+        that it knows the password; it is in the results, and ``options.fall_back_to_bac`` can refuse it.
 
         Args:
             passwords: what opens the chip; none for a chip without access control.

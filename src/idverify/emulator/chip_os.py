@@ -197,11 +197,11 @@ class ChipOs:
         handler = handlers.get(command.p1p2)
         if handler is None:
             raise Refusal(SW_WRONG_P1P2)
+        self._pace_run = None  # another protocol begins: one that was broken off is over
         return handler(command.data)
 
     def _set_pace(self, data: bytes) -> Answer:
         """MSE:Set AT for PACE (ICAO 9303-11 §4.4.4.1)."""
-        self._pace_run = None
         if not self.image.pace:
             raise Refusal(SW_WRONG_DATA)
         if self.quirks.pace_status is not None:

@@ -290,6 +290,9 @@ REASONS: Mapping[Reason, Text] = {
         "Chip từ chối thực hiện: có thể là bản sao.",
         "The chip refused to answer: it may be a copy.",
     ),
+    Reason.ANSWER_MALFORMED: Text(
+        "Câu trả lời của chip không đúng giao thức.", "The chip's answer does not follow the protocol."
+    ),
     Reason.TERMINAL_ISSUER_UNKNOWN: Text(
         "Chip không tin cơ quan cấp chứng thư cho thiết bị đọc.",
         "The chip does not trust the authority that certified this reader.",

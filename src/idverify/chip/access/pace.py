@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -177,6 +177,7 @@ def run_pace(
     rng: Randomness,
     offered: SecurityInfos | None = None,
     chat: bytes | None = None,
+    before_token: Callable[[], None] | None = None,
 ) -> PaceResult:
     """Open the chip with a password.
 
@@ -189,6 +190,8 @@ def run_pace(
         offered: all of EF.CardAccess: gives explicit domain parameters, and tells whether the reference of the
             parameters must be sent because several are offered (DO'84', §4.4.4.1).
         chat: a certificate holder authorization template, whole (tag 7F4C), for terminal authentication.
+        before_token: called before the terminal's token is sent: from then on the card has to prove that it knows the
+            password, and an error is no reason to take a weaker protocol.
 
     Returns:
         the secure session and what later protocols need of this run.
@@ -196,14 +199,15 @@ def run_pace(
     Raises:
         WrongPasswordError: the card does not accept the password; ``tries_left`` where it says so.
         CardLockedError: the password is blocked or suspended.
-        AccessDeniedError: the card refuses the protocol, or cannot prove that it knows the password.
+        AccessDeniedError: the card refuses the protocol (its cause is then the :class:`StatusWordError`), or does not
+            prove that it knows the password.
         ProtocolError, MalformedDataError: an answer that does not follow the protocol.
         UnsupportedAlgorithmError: parameters that this library does not know.
     """
     domain = domain_of(info, offered)
     left = _set_authentication_template(channel, info, password, offered=offered, chat=chat)
     with perhaps_counted(f"the {password.kind.name}") if password.kind in COUNTED else contextlib.nullcontext():
-        return _prove(channel, info, password, domain, rng=rng, tries=left)
+        return _prove(channel, info, password, domain, rng=rng, tries=left, before_token=before_token)
 
 
 def _prove(
@@ -214,6 +218,7 @@ def _prove(
     *,
     rng: Randomness,
     tries: int | None,
+    before_token: Callable[[], None] | None,
 ) -> PaceResult:
     """Steps 1 to 4 (§4.4.3): from the encrypted nonce to the tokens. A card may count a try as soon as they begin."""
     cipher = CIPHERS[info.cipher]
@@ -222,6 +227,8 @@ def _prove(
     ephemeral = _map(channel, mapping, nonce, long=domain.element_bytes > _LONG_ELEMENT)
     key, chip_key, secret = _agree(channel, ephemeral, rng)
     ks_enc, ks_mac = session_keys(secret, cipher)
+    if before_token is not None:
+        before_token()
     final = _exchange_tokens(channel, info, password, ephemeral, BlockKey(cipher, ks_mac), key.public, chip_key)
     return PaceResult(
         secure_messaging=SecureMessaging(cipher, ks_enc, ks_mac),
