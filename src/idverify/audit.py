@@ -21,25 +21,34 @@ import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ed25519
-
 from idverify._file_lock import exclusive
 from idverify._secret import Secret
+from idverify.audit_chain import (
+    GENESIS,
+    MAX_LINE,
+    Anchor,
+    AuditVerdict,
+    Entry,
+    canonical,
+    chain_hash,
+    digest_of,
+    read_entries,
+    verify_log,
+)
 from idverify.decision import Decision
 from idverify.errors import AuditError, ConfigurationError
 from idverify.report import CheckId, VerificationReport
 
-GENESIS: Final = "0" * 64
-MAX_LINE: Final = 1 << 20
+__all__ = [
+    "GENESIS", "MAX_LINE", "Anchor", "AuditLog", "AuditVerdict", "Entry", "pseudonym", "read_entries", "verify_log",
+]  # fmt: skip
+
 _BEGINNING: Final = b'{"'
 _PSEUDONYM_DOMAIN: Final = b"idverify audit pseudonym v1\0"
-_ANCHOR_DOMAIN: Final = b"idverify audit anchor v1\0"
 
 
 def pseudonym(key: Secret[bytes], *, issuing_state: str, document_number: Secret[str]) -> str:
@@ -54,232 +63,6 @@ def pseudonym(key: Secret[bytes], *, issuing_state: str, document_number: Secret
         raise ConfigurationError("the pseudonym key must have at least 32 random bytes")
     message = _PSEUDONYM_DOMAIN + issuing_state.encode() + b"\0" + document_number.reveal().encode()
     return hmac.new(key.reveal(), message, hashlib.sha256).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One entry of the log.
-
-    Attributes:
-        number: 0, 1, 2 …
-        time: when it was written (UTC, ISO 8601).
-        event: what happened: ``transaction``, ``erased``, ``recovered`` or a word of the caller's.
-        previous: hash of the entry before, 64 hexadecimal digits.
-        digest: salted SHA-256 of the data.
-        hash: SHA-256 over the fields above.
-        data: the data, or None once erased.
-        salt: the salt of the digest, or None once erased.
-    """
-
-    number: int
-    time: str
-    event: str
-    previous: str
-    digest: str
-    hash: str
-    data: Mapping[str, Any] | None = field(repr=False)
-    salt: str | None = field(repr=False)
-
-    @property
-    def when(self) -> datetime:
-        """The time as a datetime."""
-        return datetime.fromisoformat(self.time)
-
-    def line(self) -> bytes:
-        """The line of the log file, with its newline."""
-        record: dict[str, Any] = {
-            "number": self.number, "time": self.time, "event": self.event, "previous": self.previous,
-            "digest": self.digest, "hash": self.hash,
-        }  # fmt: skip
-        if self.data is not None:
-            record |= {"data": self.data, "salt": self.salt}
-        return _canonical(record) + b"\n"
-
-    def problem(self, *, number: int, previous: str) -> str | None:
-        """What is wrong with this entry at this place of the chain, or None."""
-        if self.number != number:
-            return f"expected entry {number}, found {self.number}"
-        if self.previous != previous:
-            return f"entry {number} does not follow the entry before it"
-        if self.hash != _chain_hash(self.number, self.time, self.event, self.previous, self.digest):
-            return f"entry {number} was changed"
-        if self.data is not None and self.digest != _digest(self.data, self.salt or ""):
-            return f"the data of entry {number} were changed"
-        return None
-
-    @classmethod
-    def parse(cls, line: bytes) -> Entry:
-        """An entry from its line.
-
-        Raises:
-            AuditError: the line is no entry.
-        """
-        try:
-            record = json.loads(line.decode("utf-8"))
-            entry = cls(
-                number=record["number"], time=record["time"], event=record["event"], previous=record["previous"],
-                digest=record["digest"], hash=record["hash"], data=record.get("data"), salt=record.get("salt"),
-            )  # fmt: skip
-            # as it was written, byte for byte: no second key of a name, no further key, no text that no file can hold
-            whole = entry.line() == line.removesuffix(b"\n") + b"\n" and _is_entry(entry)
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-            whole = False
-        if not whole:
-            raise AuditError("a line of the audit log is no entry") from None
-        return entry
-
-
-def _is_entry(entry: Entry) -> bool:
-    """Whether the fields, which come from a file, are of their types."""
-    texts = (entry.time, entry.event, entry.previous, entry.digest, entry.hash)
-    return (
-        type(entry.number) is int
-        and entry.number >= 0
-        and all(isinstance(t, str) for t in texts)
-        and entry.when.tzinfo is not None
-        and (entry.data is None or (isinstance(entry.data, dict) and isinstance(entry.salt, str)))
-    )
-
-
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _digest(data: Mapping[str, Any], salt: str) -> str:
-    return hashlib.sha256(salt.encode() + b"\0" + _canonical(data)).hexdigest()
-
-
-def _chain_hash(number: int, time: str, event: str, previous: str, digest: str) -> str:
-    return hashlib.sha256(_canonical([number, time, event, previous, digest])).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A signed statement that the log had this entry with this hash.
-
-    Attributes:
-        number: number of the entry.
-        hash: its hash.
-        signature: Ed25519 (RFC 8032) over both.
-    """
-
-    number: int
-    hash: str
-    signature: bytes
-
-    @staticmethod
-    def message(number: int, digest: str) -> bytes:
-        """What is signed: a domain, the number in eight bytes, and the 32 bytes of the hash."""
-        return _ANCHOR_DOMAIN + number.to_bytes(8, "big") + bytes.fromhex(digest)
-
-    @classmethod
-    def sign(cls, entry: Entry, key: ed25519.Ed25519PrivateKey) -> Anchor:
-        """An anchor for an entry."""
-        return cls(entry.number, entry.hash, key.sign(cls.message(entry.number, entry.hash)))
-
-    def verify(self, key: ed25519.Ed25519PublicKey) -> bool:
-        """Whether the signature is the operator's."""
-        try:
-            key.verify(self.signature, self.message(self.number, self.hash))
-        except (InvalidSignature, ValueError):
-            return False
-        return True
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps({"number": self.number, "hash": self.hash, "signature": self.signature.hex()})
-
-    @classmethod
-    def from_json(cls, text: str) -> Anchor:
-        """Back from :meth:`to_json`.
-
-        Raises:
-            AuditError: no anchor.
-        """
-        try:
-            record = json.loads(text)
-            anchor = cls(int(record["number"]), str(record["hash"]), bytes.fromhex(record["signature"]))
-            cls.message(anchor.number, anchor.hash)
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            raise AuditError("not an anchor of an audit log") from None
-        return anchor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditVerdict:
-    """What a walk over the whole log found.
-
-    Attributes:
-        entries: number of entries that are whole.
-        erased: how many of them had their data erased.
-        problems: what is wrong, in words; empty for a whole log.
-        head: hash of the last whole entry.
-    """
-
-    entries: int
-    erased: int
-    problems: tuple[str, ...]
-    head: str
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
-
-
-def read_entries(path: Path) -> Iterator[Entry]:
-    """The entries of a log file in order, a torn last line left out.
-
-    Raises:
-        AuditError: the file cannot be read, or a line is no entry, or longer than any.
-    """
-    try:
-        with path.open("rb") as file:
-            for line in iter(lambda: file.readline(MAX_LINE), b""):
-                if len(line) == MAX_LINE and not line.endswith(b"\n"):
-                    raise AuditError("a line of the audit log is longer than any entry")
-                if not line.endswith(b"\n"):
-                    return
-                yield Entry.parse(line)
-    except OSError as error:
-        raise AuditError(f"cannot read the audit log {path.name}: {error.strerror}") from error
-
-
-def verify_log(
-    path: Path, *, anchors: tuple[Anchor, ...] = (), key: ed25519.Ed25519PublicKey | None = None
-) -> AuditVerdict:
-    """Walk over the whole log and hold it against the anchors.
-
-    Args:
-        path: the log file.
-        anchors: what the operator signed earlier.
-        key: the operator's key; without it the anchors' signatures are reported as unchecked problems.
-
-    Raises:
-        AuditError: the file cannot be read.
-    """
-    problems: list[str] = []
-    wanted: dict[int, list[Anchor]] = {}
-    for anchor in anchors:
-        wanted.setdefault(anchor.number, []).append(anchor)
-        if key is None or not anchor.verify(key):
-            problems.append(f"the anchor at entry {anchor.number} is not signed by the given key")
-    previous, count, erased = GENESIS, 0, 0
-    try:
-        for entry in read_entries(path):
-            problem = entry.problem(number=count, previous=previous)
-            if problem:
-                problems.append(problem)
-                break
-            if any(anchor.hash != entry.hash for anchor in wanted.pop(count, ())):
-                problems.append(f"entry {count} is not the one that was anchored")
-            previous, count, erased = entry.hash, count + 1, erased + (entry.data is None)
-    except AuditError as error:
-        if not path.is_file():
-            raise
-        problems.append(f"after entry {count - 1}: {error}" if count else f"at the beginning: {error}")
-    problems.extend(f"the log ends before the anchored entry {number}" for number in sorted(wanted) if number >= count)
-    return AuditVerdict(entries=count, erased=erased, problems=tuple(problems), head=previous)
 
 
 class AuditLog:
@@ -472,11 +255,11 @@ class AuditLog:
         number, previous = (last.number + 1, last.hash) if last else (0, GENESIS)
         time, salt = self._now().astimezone(UTC).isoformat(timespec="milliseconds"), secrets.token_hex(16)
         try:
-            data = json.loads(_canonical(dict(data)))  # as it will be read: names of members are text then
-            digest = _digest(data, salt)
+            data = json.loads(canonical(dict(data)))  # as it will be read: names of members are text then
+            digest = digest_of(data, salt)
             entry = Entry(
                 number=number, time=time, event=event, previous=previous, digest=digest,
-                hash=_chain_hash(number, time, event, previous, digest), data=data, salt=salt,
+                hash=chain_hash(number, time, event, previous, digest), data=data, salt=salt,
             )  # fmt: skip
             line = entry.line()
         except (TypeError, ValueError, RecursionError):

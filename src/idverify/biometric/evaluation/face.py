@@ -167,7 +167,8 @@ def read_pairs(text: str) -> PairsFile:
     except (IndexError, ValueError, TypeError):
         raise ConfigurationError("the pairs file is not in LFW's format") from None
     if folds < 1 or count < 1 or len(rows) != 2 * folds * count:
-        raise ConfigurationError("the pairs file has another number of lines than its first line says")
+        promised = 2 * folds * count
+        raise ConfigurationError(f"the first line of the pairs file promises {promised} pairs; {len(rows)} follow")
     images = tuple(sorted({name for a, b, _ in rows for name in (a, b)}))
     place = {name: i for i, name in enumerate(images)}
     pairs = tuple(Pair(place[a], place[b], genuine, i // (2 * count)) for i, (a, b, genuine) in enumerate(rows))
