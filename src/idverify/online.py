@@ -18,6 +18,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -83,7 +84,8 @@ class HttpOptions:
         signed_paths: dotted paths whose values, joined with ``separator``, are what is signed. With an answer key they
             must include ``verdict_path`` and ``echo_path``.
         separator: between signed values.
-        connect_timeout, read_timeout, total_timeout: bounds of one attempt's phases and of all attempts together.
+        connect_timeout, read_timeout, total_timeout: bounds of one attempt's phases and of all attempts together; that
+            of connecting bounds the look-up of the name too, and then each address that it has.
         attempts: tries in all, 1 … 10.
         backoff: mean wait before the second try; doubles with each further one; jittered between half and one and a
             half of it.
@@ -141,6 +143,51 @@ class _UnreachableError(Exception):
         self.retry = retry
 
 
+class _NotConnectedError(_UnreachableError):
+    """Nobody at this address; the service may have others."""
+
+
+class _Names:
+    """Looks names up with a time-out, which the system's resolver does not know.
+
+    A look-up that hangs cannot be stopped: it stays on a thread of its own, and whoever asks meanwhile waits for the
+    same one, so that there are never two.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: Future[list[str]] | None = None
+
+    def look_up(self, name: str, port: int, seconds: float) -> list[str]:
+        """The addresses of a host, in the order in which to try them.
+
+        Raises:
+            _UnreachableError: there are none, or the answer took longer than ``seconds``.
+        """
+        with self._lock:
+            running = self._running
+            if running is None or running.done():
+                running = self._running = Future()
+                threading.Thread(
+                    target=self._resolve, args=(name, port, running), name="idverify-name", daemon=True
+                ).start()
+        try:
+            return running.result(timeout=seconds)
+        except TimeoutError:
+            raise _UnreachableError("the look-up of the service's name took too long") from None
+        except (OSError, UnicodeError) as error:
+            raise _UnreachableError(f"the service's name cannot be looked up ({type(error).__name__})") from None
+
+    @staticmethod
+    def _resolve(name: str, port: int, found: Future[list[str]]) -> None:
+        try:
+            answers = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            found.set_exception(error)
+        else:
+            found.set_result(list(dict.fromkeys(str(answer[4][0]) for answer in answers)))
+
+
 class HttpDocumentCheck:
     """An online check over HTTPS with time-outs, retries with jitter, a circuit breaker and signed answers.
 
@@ -166,6 +213,7 @@ class HttpDocumentCheck:
         self._clock, self._sleep, self._uniform = clock, sleep, uniform
         self._key = _load_key(options.answer_key)
         self._client = _client(options)
+        self._names = _Names()
         self._lock = threading.Lock()
         self._failures = 0
         self._closed_until = float("-inf")
@@ -220,17 +268,38 @@ class HttpDocumentCheck:
         remaining = deadline - self._clock()
         if remaining <= 0:
             raise _UnreachableError("no time left", retry=False)
+        url = httpx.URL(options.url)
+        name = url.raw_host.decode("ascii")
+        bound = min(options.connect_timeout.total_seconds(), remaining)
+        problem = _UnreachableError("the service has no address")
+        for address in self._names.look_up(name, url.port or 443, bound):
+            try:
+                raw = self._exchange(url.copy_with(host=address), name, body, deadline)
+            except _NotConnectedError as error:
+                problem = error
+                continue
+            return self._judge(raw, request_id)
+        raise problem
+
+    def _exchange(self, url: httpx.URL, name: str, body: Mapping[str, str], deadline: float) -> bytes:
+        """One request to one address of the service; the certificate must be that of ``name``."""
+        import httpx
+
+        options, remaining = self._options, deadline - self._clock()
+        if remaining <= 0:
+            raise _UnreachableError("no time left", retry=False)
         timeout = httpx.Timeout(
             min(options.read_timeout.total_seconds(), remaining),
             connect=min(options.connect_timeout.total_seconds(), remaining),
         )
         raw, connection = bytearray(), _Connection()
-        extensions = {"trace": connection.trace}
+        headers = {**_PLAIN, "Host": httpx.URL(options.url).netloc.decode("ascii")}
+        extensions = {"trace": connection.trace, "sni_hostname": name}
         try:
             with (
                 connection.cut_after(remaining),
                 self._client.stream(
-                    "POST", options.url, json=body, headers=_PLAIN, timeout=timeout, extensions=extensions
+                    "POST", url, json=body, headers=headers, timeout=timeout, extensions=extensions
                 ) as response,
             ):
                 if response.status_code >= 500 or response.status_code == 429:
@@ -244,8 +313,10 @@ class HttpDocumentCheck:
                     if self._clock() >= deadline:
                         raise _UnreachableError("the answer took too long", retry=False)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise _UnreachableError(f"the service cannot be reached ({type(error).__name__})") from None
-        return self._judge(bytes(raw), request_id)
+            connecting = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            kind = _NotConnectedError if connecting else _UnreachableError
+            raise kind(f"the service cannot be reached ({type(error).__name__})") from None
+        return bytes(raw)
 
     def _judge(self, raw: bytes, request_id: str) -> CheckResult:
         options = self._options

@@ -32,6 +32,7 @@ from idverify.online import MAX_ANSWER, HttpDocumentCheck, HttpOptions, OnlineRe
 from idverify.report import CheckStatus, Reason
 
 NUMBER = "079099000001"
+NAME = "check.example"
 REQUEST = OnlineRequest(signer_certificate=b"\x30\x03\x02\x01\x01", personal_number=Secret(NUMBER), device_id="D-1")
 Answer = Callable[[dict[str, Any], http.server.BaseHTTPRequestHandler], tuple[int, bytes]]
 
@@ -59,7 +60,10 @@ def _certificate(
             x509.AuthorityKeyIdentifier.from_issuer_public_key((issuer[1] if issuer else key).public_key()),
             critical=False,
         )
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(NAME)]),
+            critical=False,
+        )
     )
     certificate = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
     (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -286,6 +290,101 @@ def test_nobody_listening_a_stranger_s_certificate_or_no_client_certificate(serv
     assert ask(service.options(certificate_authorities=other / "ca.pem")).status is CheckStatus.UNDETERMINED
     assert ask(service.options(client_certificate=None)).status is CheckStatus.UNDETERMINED
     assert service.requests == []
+
+
+# ---- the name of the service -------------------------------------------------------------------------------------
+
+
+def names(monkeypatch: pytest.MonkeyPatch, *addresses: str, wait: Callable[[], object] = lambda: None) -> list[str]:
+    """The system's resolver knows these addresses for every name; the names that it is asked for."""
+    asked: list[str] = []
+    genuine = socket.getaddrinfo
+
+    def resolve(host: Any, port: Any, *rest: Any, **more: Any) -> Any:
+        if str(host)[:1].isdigit():
+            return genuine(host, port, *rest, **more)
+        asked.append(host)
+        wait()
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+        if not found:
+            raise socket.gaierror(socket.EAI_NONAME, "not known")
+        return found
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return asked
+
+
+def named(service: Service, name: str = NAME, **changes: Any) -> HttpOptions:
+    return service.options(url=f"https://{name}:{service.server.server_address[1]}/check", **changes)
+
+
+def test_a_name_is_looked_up_once_an_attempt_and_stands_in_the_request(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts: list[str | None] = []
+
+    def answer(body: dict[str, Any], handler: http.server.BaseHTTPRequestHandler) -> tuple[int, bytes]:
+        hosts.append(handler.headers["Host"])
+        return 200, b'{"result": "valid"}'
+
+    service.answer = answer
+    asked = names(monkeypatch, "127.0.0.1")
+    assert ask(named(service)).status is CheckStatus.SUCCESSFUL
+    assert (asked, hosts) == ([NAME], [f"{NAME}:{service.server.server_address[1]}"])
+
+
+def test_the_certificate_must_be_that_of_the_name(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate names the address too; that is not what was asked for."""
+    service.answer = verdict("valid")
+    names(monkeypatch, "127.0.0.1")
+    assert ask(named(service, "other.example")).status is CheckStatus.UNDETERMINED
+    assert service.requests == []
+
+
+def test_another_address_of_the_name_is_tried(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.answer = verdict("valid")
+    names(monkeypatch, "127.0.0.2", "127.0.0.1")  # the service listens on the second one only
+    assert ask(named(service, attempts=1)).status is CheckStatus.SUCCESSFUL
+    assert len(service.requests) == 1
+
+
+def test_an_answer_is_not_asked_of_the_next_address(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.answer = lambda body, handler: (403, b"")
+    names(monkeypatch, "127.0.0.1", "127.0.0.1", "127.0.0.3")
+    assert ask(named(service)).status is CheckStatus.UNDETERMINED
+    assert len(service.requests) == 1
+
+
+def test_a_name_that_nobody_knows_is_undetermined(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = names(monkeypatch)
+    result = ask(named(service))
+    assert (result.status, result.reason) == (CheckStatus.UNDETERMINED, Reason.SERVICE_UNREACHABLE)
+    assert "looked up" in result.evidence["problem"]
+    assert len(asked) == 3
+    assert ask(service.options(url=f"https://{'a' * 70}.example/")).status is CheckStatus.UNDETERMINED
+
+
+def test_a_resolver_that_hangs_ends_within_the_total_time(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be stopped; but nobody waits for it, nothing is sent once it answers, and it hangs only once."""
+    service.answer = verdict("valid")
+    release = threading.Event()
+    asked = names(monkeypatch, "127.0.0.1", wait=lambda: release.wait(60))
+    times = {"connect_timeout": timedelta(seconds=0.1), "total_timeout": timedelta(seconds=0.5)}
+    check = HttpDocumentCheck(named(service, **times))
+    start = time.monotonic()
+    for _ in range(2):
+        result = check.check(REQUEST)
+        assert (result.status, result.reason) == (CheckStatus.UNDETERMINED, Reason.SERVICE_UNREACHABLE)
+        assert "took too long" in result.evidence["problem"]
+    assert time.monotonic() - start < 15, "it waited for the resolver"
+    assert asked == [NAME]
+    release.set()
+    for thread in threading.enumerate():
+        if thread.name == "idverify-name":
+            thread.join(10)
+    assert service.requests == []
+    assert check.check(REQUEST).status is CheckStatus.SUCCESSFUL
+    check.close()
 
 
 def test_the_breaker_opens_and_closes_again(service: Service) -> None:
