@@ -97,8 +97,7 @@ class AuditLog:
             AuditError: the data are no JSON, are too large, or the disk refuses.
         """
         with self._locked() as file:
-            self._mend(file)
-            return self._write(file, event, data)
+            return self._write(file, event, data, self._mend(file))
 
     def record(
         self, decision: Decision, report: VerificationReport, *, document: str | None = None, **context: str
@@ -125,7 +124,8 @@ class AuditLog:
     def head(self) -> Entry | None:
         """The last entry, or None for an empty log."""
         with self._locked() as file:
-            return self._last(file)
+            line, _, offset = self._tail(file)
+            return Entry.parse(line) if offset else None
 
     def erase(self, *, document: str | None = None, older_than: timedelta | None = None) -> int:
         """Erase the data of one document's entries, or of entries older than a retention time. The chain stays whole.
@@ -227,31 +227,30 @@ class AuditLog:
             return b"", block, 0
         return line, torn, size - len(torn)
 
-    def _last(self, file: int) -> Entry | None:
-        line = self._tail(file)[0]
-        return Entry.parse(line) if line else None
+    def _mend(self, file: int) -> Entry | None:
+        """The last entry, None in an empty log. A line that a crash cut short is moved out of the way first.
 
-    def _mend(self, file: int) -> None:
-        """Move a line that a crash cut short out of the way. A file that is no log is left as it is."""
+        Raises:
+            AuditError: the file is no log, and is left as it is; or the disk refuses.
+        """
         line, torn, offset = self._tail(file)
         try:
-            if offset:
-                Entry.parse(line)
-            elif torn.strip(b"\0") and torn[: len(_BEGINNING)] != _BEGINNING[: len(torn)]:
+            last = Entry.parse(line) if offset else None
+            if last is None and torn.strip(b"\0") and torn[: len(_BEGINNING)] != _BEGINNING[: len(torn)]:
                 raise AuditError("it does not begin with an entry")
         except AuditError as error:
             raise AuditError(f"{self._path.name} is no audit log that can be continued: {error}") from None
-        if torn:
-            try:
-                with _private(self._beside(".torn")) as aside:
-                    aside.write(torn + b"\n")
-                os.ftruncate(file, offset)
-            except OSError as error:
-                raise AuditError(f"cannot mend the audit log: {error.strerror}") from error
-            self._write(file, "recovered", {"bytes": len(torn)})
+        if not torn:
+            return last
+        try:
+            with _private(self._beside(".torn")) as aside:
+                aside.write(torn + b"\n")
+            os.ftruncate(file, offset)
+        except OSError as error:
+            raise AuditError(f"cannot mend the audit log: {error.strerror}") from error
+        return self._write(file, "recovered", {"bytes": len(torn)}, last)
 
-    def _write(self, file: int, event: str, data: Mapping[str, Any]) -> Entry:
-        last = self._last(file)
+    def _write(self, file: int, event: str, data: Mapping[str, Any], last: Entry | None) -> Entry:
         number, previous = (last.number + 1, last.hash) if last else (0, GENESIS)
         time, salt = self._now().astimezone(UTC).isoformat(timespec="milliseconds"), secrets.token_hex(16)
         try:
