@@ -54,6 +54,10 @@ _EXTENDED_USAGE: Final = {
     Purpose.MASTER_LIST: str(Icao.CSCA_MASTER_LIST_SIGNING_KEY),
     Purpose.DEVIATION_LIST: str(Icao.DEVIATION_LIST_SIGNING_KEY),
 }
+_ANY_USAGE: Final = "2.5.29.37.0"
+_ICAO_USAGES: Final = "2.23.136.1.1."
+_OTHER_USAGES: Final = frozenset(f"1.3.6.1.5.5.7.3.{n}" for n in (1, 2, 3, 8, 9))
+"""TLS servers and clients, code, time stamps, OCSP answers (RFC 5280 §4.2.1.12)."""
 
 
 class Note(enum.StrEnum):
@@ -288,11 +292,23 @@ def _signer_flaw(signer: Certificate, purpose: Purpose) -> Reason | None:
     if extended is not None:
         if wanted is not None and wanted not in extended:
             return Reason.KEY_USAGE
-        if wanted is None and not extended.isdisjoint(_EXTENDED_USAGE.values()):
-            return Reason.KEY_USAGE  # a list signer signs no documents
+        if wanted is None and _for_other_things(extended):
+            return Reason.KEY_USAGE  # a list signer signs no documents, and neither does a server
     if _unhandled(signer):
         return Reason.CRITICAL_EXTENSION
     return None
+
+
+def _for_other_things(usages: frozenset[str]) -> bool:
+    """Whether the usages name something else than documents (RFC 5280 §4.2.1.12: then it may do nothing but that).
+
+    A CSCA certifies signers of lists, of seals and of travel records, and its own servers (ICAO 9303-12 §7.1); who
+    holds the key of one of these must not be able to make passports. Document signers carry no extended usage; what is
+    neither ICAO's nor one of the well-known ones is let pass.
+    """
+    if not usages.isdisjoint((_ANY_USAGE, str(Icao.LDS_SECURITY_OBJECT))):
+        return False
+    return any(u.startswith(_ICAO_USAGES) or u in _OTHER_USAGES for u in usages)
 
 
 def _signer_notes(signer: Certificate, purpose: Purpose) -> Sequence[Note]:

@@ -328,6 +328,28 @@ CASES = [
         signed_by(lambda: PKI.issue_dsc(9, extended_key_usage=(str(Icao.CSCA_MASTER_LIST_SIGNING_KEY),))),
         expected={CHAIN: (FAILED, Reason.KEY_USAGE)},
     ),
+    *(
+        Case(
+            f"a certificate for {what} signs a document",
+            signed_by(lambda usage=usage: PKI.issue_dsc(9, extended_key_usage=usage)),
+            expected={CHAIN: (FAILED, Reason.KEY_USAGE)},
+        )
+        for what, usage in {
+            "servers": ("1.3.6.1.5.5.7.3.1",),
+            "clients": ("1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4"),
+            "deviation lists": (str(Icao.DEVIATION_LIST_SIGNING_KEY),),
+            "travel records": ("2.23.136.1.1.9.8.1",),
+        }.items()
+    ),
+    *(
+        Case(f"signer with {what}", signed_by(lambda usage=usage: PKI.issue_dsc(9, extended_key_usage=usage)))
+        for what, usage in {
+            "any usage beside a server's": ("1.3.6.1.5.5.7.3.1", "2.5.29.37.0"),
+            "the usage of document signing": ("1.3.6.1.5.5.7.3.36",),
+            "the security object as its usage": (str(Icao.LDS_SECURITY_OBJECT),),
+            "a usage of its state's own": ("1.2.250.1.1",),
+        }.items()
+    ),
     Case(
         "signer of another country",
         lambda: document(PKI, signer=PKI.issue_dsc(9, subject=Name("FR", "Ministry", "DS", "DS"))),
