@@ -5,14 +5,18 @@
 
 Rows for all models: inputs and outputs bound to buffers that are used again, no memory arena, no memory patterns, fewer
 graph optimisations, denormal numbers flushed by onnxruntime's option, threads that spin. For the detector: colour order
-and layout inside the graph, fed with bytes, against floats made by numpy. ``benchmarks.batching`` measures batches,
-``benchmarks.start`` graphs that are kept.
+and layout inside the graph, fed with bytes, against floats made by numpy. For the embedding: where its time goes, by
+operator, multiply-adds a second of its convolutions, and its first convolution made on four pixels at once.
+``benchmarks.batching`` measures batches, ``benchmarks.start`` graphs that are kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -160,6 +164,77 @@ def detector(model: bytes, rounds: int) -> dict[str, float]:
     return turns({"floats by numpy": floats, "bytes, the rest in the graph": pixels}, rounds)
 
 
+def operators(model: bytes, inputs: dict[str, np.ndarray], rounds: int) -> None:
+    """Where the embedding's time goes (by the clock, as onnxruntime's profile has it)."""
+    kernels = {c.name: list(c.dims) for c in onnx.load_from_string(model).graph.initializer}
+    taken: dict[tuple[str, str], list[float]] = defaultdict(list)
+    shapes: dict[str, list[int]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+
+        def profiled(options: Any) -> None:
+            options.enable_profiling, options.profile_file_prefix = True, f"{folder}/profile"
+
+        inner = session(model, profiled)
+        for _ in range(rounds):
+            inner.run(None, inputs)
+        with open(inner.end_profiling(), encoding="utf-8") as stream:
+            for event in json.load(stream):
+                if event["name"].endswith("_kernel_time"):
+                    node = event["name"].removesuffix("_kernel_time")
+                    taken[event["args"]["op_name"], node].append(event["dur"] / 1000)
+                    shapes[node] = next(iter(event["args"]["output_type_shape"][0].values()))
+    spent, rates = Counter[str](), []
+    for (kind, node), values in taken.items():
+        spent[kind] += median(values)
+        kernel = kernels.get(node.replace(".conv", ".weight"))
+        if kind == "QLinearConv" and kernel is not None:
+            rates.append((float(np.prod(shapes[node]) * np.prod(kernel[1:])) / median(values) / 1e6, node, values))
+    print("\nembedding, ms: " + ", ".join(f"{kind} {ms:.2f}" for kind, ms in spent.most_common()))
+    for rate, node, values in sorted(rates):
+        print(f"  {node:18} {median(values):.2f} ms, {rate:5.0f} thousand million multiply-adds a second")
+
+
+def wider(model: bytes, pixels: int) -> bytes:
+    """The embedding's graph, whose first convolution makes that many pixels of a row at once, to the same numbers.
+
+    Three colours a pixel are little work a copied patch; so neighbours become channels, in and out, and the kernel's
+    places that see nothing of a pixel are zero.
+    """
+    graph = onnx.load_from_string(model)
+    held = {c.name: c for c in graph.graph.initializer}
+    kernel = onnx.numpy_helper.to_array(held["conv1.weight"])
+    out, colours = kernel.shape[:2]
+    wide = np.zeros((pixels * out, pixels * colours, 3, 3), np.int8)
+    for to in range(pixels):
+        for block, at in np.ndindex(3, pixels):
+            if 0 <= (tap := pixels * (block - 1) + at - to + 1) < 3:
+                rows = slice(to * out, (to + 1) * out)
+                wide[rows, at * colours : (at + 1) * colours, :, block] = kernel[..., tap]
+    held["conv1.weight"].CopyFrom(onnx.numpy_helper.from_array(wide, "conv1.weight"))
+    for name in ("conv1.weight_scale", "conv1.weight_zero", "conv1.bias"):
+        held[name].CopyFrom(onnx.numpy_helper.from_array(np.tile(onnx.numpy_helper.to_array(held[name]), pixels), name))
+    side = graph.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    graph.graph.initializer.append(
+        helper.make_tensor("blocks.shape", TensorProto.INT64, [4], [0, side, side // pixels, colours * pixels])
+    )
+    next(n for n in graph.graph.node if n.name == "conv1.conv").input[0] = "blocks"
+    nodes = [helper.make_node("Reshape", [graph.graph.input[0].name, "blocks.shape"], ["blocks"]), *graph.graph.node]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)
+    return bytes(graph.SerializeToString())
+
+
+def embedding(model: bytes, card: ModelCard, rounds: int) -> None:
+    inputs = inputs_of(card)
+    operators(model, inputs, rounds)
+    made = {"one": session(model), "two": session(wider(model, 2)), "four": session(wider(model, 4))}
+    for inner in made.values():
+        np.testing.assert_array_equal(inner.run(None, inputs)[0], made["one"].run(None, inputs)[0])
+    rows: dict[str, Run] = {name: lambda inner=inner: inner.run(None, inputs) for name, inner in made.items()}  # type: ignore[misc]
+    told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in turns(rows, rounds).items())
+    print(f"embedding, pixels that the first convolution makes at once: {told}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
@@ -172,6 +247,8 @@ def main() -> None:
     print("| ms of processor time | " + " | ".join(found) + " |\n|---|" + "---|" * len(found))
     for name in names:
         print(f"| {name} | " + " | ".join(f"{values[name]:.2f}" for values in found.values()) + " |")
+    chosen = registry.default("face-embedding")
+    embedding(registry.load(chosen.id), chosen, rounds)
     both = detector(registry.load(registry.default("face-detection").id), rounds)
     print("\ndetector, 320 x 240: " + ", ".join(f"{name} {value:.2f} ms" for name, value in both.items()))
 
