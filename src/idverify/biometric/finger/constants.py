@@ -124,9 +124,9 @@ COUNT_POWER: Final = 0.75
 """[measured] prints of many minutiae mate more by chance: the mass is divided by this power of their mean number. At a
 threshold for FMR 1 % over all, prints of more than 45 minutiae have 1.2 % with it and 2.4 % without."""
 FEW_POWER: Final = 0.65
-"""[measured] where a print has fewer than the usual number, the score's raw product is divided by this power of what is
-lacking: a small piece of a finger lies well on many others. Fitted to the impostor scores of pieces of real and of
-invented prints, which give the same power; see the table of ``docs/fingerprint.md``."""
+"""[measured] where the smaller print has fewer than the usual number, the product behind the score is times its share
+of that number to this power: a small piece of a finger lies well on many others. Fitted to the impostor scores of
+pieces of real and of invented prints, which give the same power; see the table of ``docs/fingerprint.md``."""
 
 # ---- search in a gallery
 SEARCH_CYLINDERS: Final = 40
