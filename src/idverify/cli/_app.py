@@ -121,6 +121,7 @@ for _module in (
 
 def run(arguments: list[str]) -> int:
     """Run the application; return the exit code, whatever happens."""
+    _ui.show_what_can_be()
     try:
         app(args=arguments, prog_name="idverify", obj=_AS_JSON if "--json" in arguments else None)
     except SystemExit as end:

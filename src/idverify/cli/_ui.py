@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import os
 import sys
@@ -71,9 +72,21 @@ def note(text: str) -> None:
 
 
 def print_json(answer: Mapping[str, Any]) -> None:
-    """The one JSON object of a command."""
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    """The one JSON object of a command; in ASCII where standard output cannot take its text as it is."""
+    text = json.dumps(answer, ensure_ascii=False, indent=2, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # an old encoding, or a file's name that is no text
+        text = json.dumps(answer, indent=2, allow_nan=False)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def show_what_can_be() -> None:
+    """From here on a sign that a stream's encoding lacks is shown as a question mark, and ends no command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def print_error(kind: str, message: str) -> None:

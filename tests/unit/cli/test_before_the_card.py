@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -24,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
+from idverify.chip.lds.files import FileId
 from idverify.chip.transport import pcsc
 from idverify.chip.transport.memory import MemoryTransport
 from idverify.cli import emulate, main
@@ -299,3 +302,39 @@ def test_inspect_knows_public_keys_and_empty_files(run: Run, tmp_path: Path) -> 
     (tmp_path / "empty").touch()
     code, _, err = run("inspect", tmp_path / "empty")
     assert (code, err) == (1, "idverify: empty: the file is empty\n")
+
+
+# ---- encodings ---------------------------------------------------------------------------------------------------
+
+
+def outside(encoding: str, *arguments: object) -> tuple[int, bytes, bytes]:
+    """A command in a process of its own, whose streams have that encoding."""
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "80"}
+    command = [sys.executable, "-m", "idverify", *map(os.fspath, arguments)]  # type: ignore[arg-type]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-8"])
+def test_what_an_encoding_lacks_ends_no_command(tmp_path: Path, encoding: str) -> None:
+    """Redirected into a file, Windows gives a program an encoding without Vietnamese."""
+    sod = tmp_path / "EF_SOD.bin"
+    sod.write_bytes(card().fresh().files[FileId.SOD])
+    (tmp_path / "csca.cer").write_bytes(card().trust_anchors[0])
+    code, out, err = outside(encoding, "check", sod, "--trust", tmp_path / "csca.cer")
+    assert (code, err) == (0, b""), err
+    assert ("CHẤP NHẬN · ACCEPT".encode(encoding, "replace")) in out
+    code, out, err = outside(encoding, "check", sod, "--trust", tmp_path / "csca.cer", "--json")
+    assert (code, json.loads(out.decode(encoding))["decision"]["outcome"]) == (0, "accept")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files that are no text")
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8:surrogateescape", "ascii"])
+def test_a_name_that_is_no_text_is_still_json(tmp_path: Path, encoding: str) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv")
+    Path(name).write_text("a,b\n")
+    code, out, _ = outside(encoding, "trust", "import", name, "--store", tmp_path / "store", "--json")
+    assert code == 1
+    assert json.loads(out.decode())["problems"][0]["reason"] == "unknown-format"
+    code, _, err = outside(encoding, "inspect", name)
+    assert (code, b"unexpected" in err) == (1, False)
