@@ -17,8 +17,16 @@ import cv2
 import numpy as np
 import pytest
 
-from idverify.biometric import CHIP_FORMATS, Image, as_image, decode_image, encode_jpeg, encode_jpeg2000
-from idverify.biometric.face import CaptureKind, FaceMatcher, align_face, main_face
+from idverify.biometric import (
+    CHIP_FORMATS,
+    Image,
+    as_image,
+    decode_image,
+    default_registry,
+    encode_jpeg,
+    encode_jpeg2000,
+)
+from idverify.biometric.face import CaptureKind, FaceDetector, FaceMatcher, align_face, assess, main_face
 
 PICTURES = Path(__file__).resolve().parents[1] / "src" / "idverify" / "emulator" / "pictures"
 
@@ -86,6 +94,22 @@ def test_decode_portrait(benchmark: Any, portrait: bytes) -> None:
 def test_detect(benchmark: Any, matcher: FaceMatcher, request: pytest.FixtureRequest, which: str) -> None:
     image: Image = decode_image(request.getfixturevalue(which))
     measure(benchmark, lambda: matcher.detect(image))
+
+
+def test_straighten(benchmark: Any, matcher: FaceMatcher, frame: bytes) -> None:
+    """The second look at a live face."""
+    image, detector = decode_image(frame), FaceDetector(default_registry().session("yunet-2023mar", threads=1))
+    face = main_face(detector.detect(image), image)
+    measure(benchmark, lambda: detector.straighten(image, face))
+
+
+@pytest.mark.parametrize("which", ["frame", "portrait", "3 megapixels"])
+def test_quality(benchmark: Any, matcher: FaceMatcher, frame: bytes, portrait: bytes, which: str) -> None:
+    image = decode_image(portrait if which == "portrait" else frame)
+    if which == "3 megapixels":
+        image = as_image(cv2.resize(image, (2048, 1536), interpolation=cv2.INTER_LINEAR))
+    view = matcher.inspect(image)
+    measure(benchmark, lambda: assess(image, view.face, view.crop))
 
 
 def test_align(benchmark: Any, matcher: FaceMatcher, frame: bytes) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from idverify.biometric import Image, as_image
 from idverify.biometric.face import DetectorOptions, FaceDetector, FaceMatcher, head_pose, main_face, rivals
-from idverify.biometric.face.detect import DetectedFace, suppress
+from idverify.biometric.face.detect import DetectedFace, _shrunk, suppress
 from idverify.biometric.models import default_registry
 from idverify.errors import NoFaceError
 from tests.unit.biometric.pictures import picture
@@ -41,6 +41,17 @@ def test_landmarks_follow_the_scale(matcher: FaceMatcher, scale: float) -> None:
     )
     after = main_face(matcher.detect(larger), larger)
     assert np.abs(after.landmarks / scale - before.landmarks).max() < 0.06 * before.inter_eye
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1920, 1080), (2047, 1535), (4001, 3001)])
+def test_large_pictures_are_shrunk_as_in_one_step(size: tuple[int, int]) -> None:
+    large = cv2.resize(picture("live"), size, interpolation=cv2.INTER_LINEAR)
+    small = (320, max(1, round(size[1] * 320 / size[0])))
+    expected = cv2.resize(large, small, interpolation=cv2.INTER_AREA)
+    found = _shrunk(large, small)
+    assert found.shape == expected.shape
+    assert np.abs(found.astype(int) - expected).max() <= 6
+    assert np.abs(found.astype(int) - expected).mean() < 1
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(37, 0), (-60, 25), (113, 90)])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -22,6 +23,7 @@ from idverify.biometric.face import (
     capture,
     mouth,
 )
+from idverify.biometric.face.mouth import mouth_visible
 from idverify.biometric.frames import ArraySource
 from idverify.errors import ModelError
 from tests.unit.biometric.pictures import FILES, ROOT, picture
@@ -84,6 +86,21 @@ def test_of_small_faces_and_impossible_landmarks_nothing_is_said(matcher: FaceMa
     assert np.isnan(mouth.mouth_visible(picture("live"), landmarks * (mouth.SMALLEST - 1) / unit))
     for points in (np.zeros((5, 2), np.float32), landmarks * np.float32(np.nan), landmarks * 1e6):
         assert np.isnan(mouth.mouth_visible(picture("live"), points))
+
+
+@pytest.mark.parametrize("name", ["portrait", "live", "other"])
+def test_a_large_face_is_judged_as_a_small_one_wherever_it_is(matcher: FaceMatcher, name: str) -> None:
+    """Of large faces only the surroundings are looked at, and not every pixel."""
+    image = picture(name)
+    marks = matcher.inspect(image).face.landmarks
+    plain = mouth_visible(image, marks)
+    large = as_image(cv2.resize(image, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR))
+    placed = as_image(cv2.copyMakeBorder(large, 701, 13, 333, 907, cv2.BORDER_REFLECT))
+    found = mouth_visible(large, marks * 4), mouth_visible(placed, marks * 4 + np.float32([333, 701]))
+    assert max(abs(plain - value) for value in found) < 0.1
+    lower = placed.copy()
+    lower[701 + int(marks[2, 1] * 4) :] = 60
+    assert mouth_visible(as_image(lower), marks * 4 + np.float32([333, 701])) < 0.5
 
 
 def test_a_policy_can_decide_by_it(matcher: FaceMatcher) -> None:

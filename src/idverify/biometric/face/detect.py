@@ -132,13 +132,10 @@ class FaceDetector:
         return replace(face, landmarks=back.astype(np.float32))
 
     def _detect_at(self, image: Image, factor: float) -> tuple[DetectedFace, ...]:
-        import cv2
-
         height, width = image.shape[:2]
         pixels: NDArray[np.uint8] = image
         if factor < 1.0:
-            size = (max(1, round(width * factor)), max(1, round(height * factor)))
-            pixels = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            pixels = _shrunk(image, (max(1, round(width * factor)), max(1, round(height * factor))))
         rows, columns = pixels.shape[:2]
         canvas = np.zeros((1, 3, -(-rows // _MULTIPLE) * _MULTIPLE, -(-columns // _MULTIPLE) * _MULTIPLE), np.float32)
         canvas[0, :, :rows, :columns] = pixels[:, :, ::-1].transpose(2, 0, 1)
@@ -154,6 +151,17 @@ class FaceDetector:
         rows_found[:, [0, 2, 4, 6, 8, 10, 12]] *= width / columns
         rows_found[:, [1, 3, 5, 7, 9, 11, 13]] *= height / rows
         return tuple(_face(row) for row in rows_found)
+
+
+def _shrunk(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Shrunk by area averaging to a width and height; large pictures by halves first, which OpenCV does much faster."""
+    import cv2
+
+    width, height = size
+    while pixels.shape[1] >= 4 * width and pixels.shape[0] >= 4 * height:
+        pixels = cv2.resize(pixels, (pixels.shape[1] // 2, pixels.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    small: NDArray[np.uint8] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _face(row: NDArray[np.float32]) -> DetectedFace:
