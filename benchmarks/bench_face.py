@@ -96,6 +96,13 @@ def test_detect(benchmark: Any, matcher: FaceMatcher, request: pytest.FixtureReq
     measure(benchmark, lambda: matcher.detect(image))
 
 
+@pytest.mark.parametrize("size", [(640, 480), (1280, 960), (2048, 1536)])
+def test_inspect(benchmark: Any, matcher: FaceMatcher, frame: bytes, size: tuple[int, int]) -> None:
+    """All that a frame costs before its embedding, by the size of the camera's picture."""
+    image = as_image(cv2.resize(decode_image(frame), size, interpolation=cv2.INTER_LINEAR))
+    measure(benchmark, lambda: matcher.inspect(image))
+
+
 def test_straighten(benchmark: Any, matcher: FaceMatcher, frame: bytes) -> None:
     """The second look at a live face."""
     image, detector = decode_image(frame), FaceDetector(default_registry().session("yunet-2023mar", threads=1))
