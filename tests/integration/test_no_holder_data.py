@@ -6,6 +6,7 @@ import base64
 import contextlib
 import io
 import logging
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import fields
@@ -33,6 +34,8 @@ from idverify.errors import IdVerifyError
 from idverify.observability import JsonFormatter
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
+BY_CHANCE = re.compile(r"[0-9a-f]{16,}|(?<=[0-9]\.)[0-9]+")
+SHORT = re.compile(r"[0-9a-f]{,11}")
 
 
 @cache
@@ -68,11 +71,20 @@ def pieces_of_files() -> dict[str, bytes]:
             if f.number is not None for i in range(8, max(len(raw) - 12, 9), max(len(raw) // 7, 1))}  # fmt: skip
 
 
+def says(folded: str, piece: str) -> bool:
+    """Whether a text in small letters has a piece.
+
+    Ciphertext, digests and fractions of seconds are so many that six given digits come up in them by chance, so short
+    pieces are not looked for there; ``assert_clean`` looks for what they are in hexadecimal.
+    """
+    return piece in (BY_CHANCE.sub(" ", folded) if SHORT.fullmatch(piece) else folded)
+
+
 def assert_clean(text: str, keys: list[bytes]) -> None:
     assert text, "nothing was written, so nothing was tested"
     folded = text.casefold()
     for what, piece in pieces_of_the_holder().items():
-        assert piece.casefold() not in folded, f"{what} was written"
+        assert not says(folded, piece.casefold()), f"{what} was written"
         assert piece.encode().hex() not in folded, f"{what} was written in hexadecimal"
         assert base64.b64encode(piece.encode()).decode()[:10] not in text, f"{what} was written in base64"
     binary = pieces_of_files() | {f"key {i}": key for i, key in enumerate(keys)}
@@ -141,7 +153,10 @@ def test_a_whole_read_in_memory(log: io.StringIO, keys: list[bytes]) -> None:
 
 
 def test_the_search_finds_what_it_looks_for(keys: list[bytes]) -> None:
-    for piece in (card().mrz.split()[0], card().holder.full_name.upper(), card().files[FileId.DG13].hex(), "x" * 9):
+    shown = [card().can, card().mrz.split()[0], card().holder.full_name.upper(), card().files[FileId.DG13].hex()]
+    dates = [f"{v:%y%m%d}" for f in fields(card().holder) if isinstance(v := getattr(card().holder, f.name), date)]
+    assert dates
+    for piece in (*shown, *dates, "x" * 9):
         text = f"so it says {piece} here"
         if piece == "x" * 9:
             assert_clean(text, keys)
@@ -165,7 +180,7 @@ def test_a_wrong_password(log: io.StringIO, keys: list[bytes]) -> None:
     everything(MemoryTransport(card().fresh()), AccessPassword.can(wrong), said)
     text = log.getvalue() + "\n".join(said)
     assert_clean(text, keys)
-    assert wrong not in text
+    assert not says(text.casefold(), wrong)
 
 
 @pytest.mark.parametrize("wrong", [False, True])
@@ -195,7 +210,7 @@ def test_spans_metrics_and_structured_logs_of_whole_transactions(keys: list[byte
     assert "idverify.transaction" in said
     assert "00B0" in said or wrong, "traffic is logged at this level"
     assert_clean(said, keys)
-    assert can not in said
+    assert not says(said.casefold(), can)
 
 
 @pytest.mark.pcsc
