@@ -27,16 +27,26 @@ def reporter(display: Display) -> Callable[[Progress], None]:
     return report
 
 
-def challenge(place: str, display: Display) -> LiveChallenge:
-    """A challenge before a camera, by its number, or in a video file; what to do stands on the terminal."""
-    from idverify.biometric.frames import CameraSource, VideoSource
-    from idverify.engine.posing import LiveChallenge
+def recording(place: str) -> VideoSource | None:
+    """The video file in place of a camera, opened; None where a camera's number is given.
+
+    Raises:
+        ConfigurationError, ImageError: there is none, or it is no video.
+    """
+    from idverify.biometric.frames import VideoSource
 
     camera = place.isascii() and place.isdigit() and len(place) < 4
+    return None if camera else VideoSource(Path(place))
+
+
+def challenge(place: str, recorded: VideoSource | None, display: Display) -> LiveChallenge:
+    """A challenge before a camera, by its number, or in a recording; what to do stands on the terminal."""
+    from idverify.biometric.frames import CameraSource
+    from idverify.engine.posing import LiveChallenge
 
     def opened(attempt: Attempt) -> CameraSource | VideoSource | None:
-        if not camera:
-            return VideoSource(Path(place)) if attempt.number == 0 else None
+        if recorded is not None:
+            return recorded if attempt.number == 0 else None
         if attempt.cause is not None:
             for words in (*map(wording.advice, attempt.advice), wording.CHALLENGE_AGAIN):
                 display.tell(_both(words))

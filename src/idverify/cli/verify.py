@@ -72,6 +72,7 @@ def verify(
     if challenge is not None and face is not None:
         raise typer.BadParameter("--face and --challenge: a picture or a person, not both")
     picture = _files.read_picture(face) if face is not None else None
+    recorded = _progress.recording(challenge) if challenge is not None else None
     live_prints = _samples.pictures(prints) if prints is not None else None
     moment, store = _ui.moment(at), _trust.load_trust(trust)
     with _terminal.credentials(context, given_terminal, moment.date()) as terminal:
@@ -80,7 +81,7 @@ def verify(
             result = run(
                 transport,
                 keys,
-                live=picture if challenge is None else _progress.challenge(challenge, display),
+                live=picture if challenge is None else _progress.challenge(challenge, recorded, display),
                 finger=live_prints,
                 finger_dpi=finger_dpi,
                 terminal=terminal,

@@ -562,6 +562,7 @@ def test_verify_asks_a_person_to_move_and_takes_no_recording_that_does_not(
     assert (check["status"], check["reason"], check["evidence"]["tries"]) == ("failed", "end-of-stream", "1")
     assert "Hãy nhìn thẳng vào máy ảnh · Look straight into the camera" in err
     assert any(PROMPTS[action.value]["en"] in err for action in Action)
+    monkeypatch.setattr(pcsc, "open_reader", lambda *_, **__: pytest.fail("no reader is wanted without a recording"))
     code, out, err = run(*given, "--challenge", tmp_path / "nowhere.avi")
     assert (code, json.loads(out)["error"]["type"]) == (1, "ConfigurationError")
 
