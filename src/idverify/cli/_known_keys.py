@@ -13,7 +13,7 @@ from idverify._tlv import Tlv, parse
 from idverify.crypto.signature import PublicKey
 from idverify.errors import IdVerifyError, MalformedDataError
 
-_PRIVATE_PEM: Final = re.compile(rb"-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
+_PRIVATE_PEM: Final = re.compile(rb"-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----")
 _LOOKED_AT: Final = 100_000
 _INTEGER, _BITS, _OCTETS, _OID, _SEQUENCE = 0x02, 0x03, 0x04, 0x06, 0x30
 
@@ -25,9 +25,10 @@ def private_pem(data: bytes) -> Kind | None:
     match = _PRIVATE_PEM.search(data[:_LOOKED_AT])
     if match is None:
         return None
+    body, _, _ = data[match.end() :].partition(b"-----END ")  # one that is cut off is a secret too
     try:
-        return private_key(base64.b64decode(match[2], validate=False))
-    except (ValueError, MalformedDataError):  # in a form of its own: OpenSSH's, or encrypted as of old
+        return private_key(base64.b64decode(body, validate=False))
+    except (ValueError, MalformedDataError):  # in a form of its own: OpenSSH's, encrypted as of old, or cut off
         return f"private key, PEM ({match[1].decode('ascii').lower()})", {}
 
 

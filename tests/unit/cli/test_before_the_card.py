@@ -253,7 +253,9 @@ def private(key: Any, form: PrivateFormat, encoding: Encoding = Encoding.PEM, pa
     return data
 
 
-@pytest.mark.parametrize("name", ["pkcs8", "sec1", "pkcs1", "encrypted", "old", "ssh", "der", "sealed", "p12", "eddsa"])
+@pytest.mark.parametrize(
+    "name", ["pkcs8", "sec1", "pkcs1", "encrypted", "old", "ssh", "der", "sealed", "p12", "eddsa", "cut"]
+)
 def test_inspect_names_a_private_key_and_shows_nothing_of_it(run: Run, tmp_path: Path, name: str) -> None:
     curve, modulus = ec.generate_private_key(ec.BrainpoolP256R1()), rsa.generate_private_key(65537, 2048)
     edwards, old, password = ed25519.Ed25519PrivateKey.generate(), PrivateFormat.TraditionalOpenSSL, b"secret"
@@ -279,6 +281,7 @@ def test_inspect_names_a_private_key_and_shows_nothing_of_it(run: Run, tmp_path:
             "PKCS #12 file",
             "",
         ),
+        "cut": (private(modulus, PrivateFormat.PKCS8)[:400], "private key, PEM (private key)", ""),
         "eddsa": (private(edwards, PrivateFormat.PKCS8, Encoding.DER), "private key, PKCS #8", "of a kind"),
     }[name]
     (tmp_path / "key").write_bytes(data)
