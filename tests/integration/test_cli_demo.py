@@ -7,37 +7,20 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 import idverify.emulator
-from idverify.cli import main
 from idverify.cli._demo_card import Attack
 from idverify.emulator import citizen_card, pcsc_stack
 from idverify.emulator.pcsc_stack import VirtualReaderStack
 from idverify.errors import ServiceUnavailableError
+from tests.conftest import Run
 from tests.unit.presentation.test_schema import SCHEMA
 
 PICTURES = Path(idverify.emulator.__file__).parent / "pictures"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_the_holder_of_a_genuine_card_is_accepted(run: Run, tmp_path: Path) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,27 +17,10 @@ import pytest
 from idverify.chip.lds.dg3 import DG3
 from idverify.chip.lds.files import FileId
 from idverify.chip.lds.images import ImageFormat
-from idverify.cli import _demo_card, emulate, main
+from idverify.cli import _demo_card, emulate
 from idverify.emulator import TestCvPki, pkcs8
 from idverify.emulator.pcsc_stack import VirtualReaderStack
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("NO_COLOR", "1")
-    for name in [n for n in os.environ if n.startswith("IDVERIFY_") and n != "IDVERIFY_SHARED"]:
-        monkeypatch.delenv(name)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+from tests.conftest import Run
 
 
 @dataclass(frozen=True)

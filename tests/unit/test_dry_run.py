@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idverify import decision
-from idverify.cli import main
 from idverify.decision import COUNTER, Outcome
 from idverify.dry_run import MAX_REPORT, Recorded, dry_run
 from idverify.errors import MalformedDataError
 from idverify.report import CheckId, CheckResult, CheckStatus, Reason, VerificationReport
 from tests import results
+from tests.conftest import Run
 from tests.unit.test_decision import FRESH
 
 ONE = {"check": "chip.aa", "status": "successful", "reason": "ok"}
@@ -133,21 +132,6 @@ def test_files_that_are_no_reports_are_named_and_the_others_judged(folder: Path)
 
 
 # ---- the command line ------------------------------------------------------------------------------------------------
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        return code, *capsys.readouterr()
-
-    return call
 
 
 def test_the_dry_run_as_a_table_and_as_json(run: Run, folder: Path) -> None:

@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,9 @@ from cryptography.hazmat.primitives.serialization import (
 from idverify.chip.lds.files import FileId
 from idverify.chip.transport import pcsc
 from idverify.chip.transport.memory import MemoryTransport
-from idverify.cli import emulate, main
+from idverify.cli import emulate
 from idverify.emulator import Card, citizen_card
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.conftest import Run
 
 
 @cache
@@ -41,20 +39,9 @@ def card() -> Card:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-    for name in [n for n in os.environ if n.startswith("IDVERIFY_") and n != "IDVERIFY_SHARED"]:
-        monkeypatch.delenv(name)
+def run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("IDVERIFY_CAN", card().can or "")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+    return run
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import builtins
 import json
-import os
 import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,7 @@ from idverify import _version
 from idverify.cli import _files, _trust, _ui, main
 from idverify.emulator import Card, TestPki, citizen_card
 from idverify.errors import ConfigurationError, IdVerifyError, MalformedDataError
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.conftest import Run
 
 COMMANDS = [
     ["demo"], ["readers"], ["read"], ["check"], ["verify"], ["face", "compare"], ["evaluate", "face"],
@@ -29,24 +26,6 @@ COMMANDS = [
     ["models", "verify"], ["models", "cache"], ["models", "build"], ["models", "add"], ["models", "calibrate"],
     ["emulate"], ["inspect"],
 ]  # fmt: skip
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in this process; returns exit code, standard output and standard error."""
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-    for name in list(os.environ):
-        if name.startswith("IDVERIFY_") and name != "IDVERIFY_SHARED":
-            monkeypatch.delenv(name)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

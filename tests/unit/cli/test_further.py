@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,27 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from idverify import FileId, TrustStore
 from idverify.audit import Anchor, AuditLog
-from idverify.cli import main
 from idverify.emulator import TestPki, citizen_card
+from tests.conftest import Run
 from tests.shared import shared
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("IDVERIFY_TRUST_STORE", raising=False)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
 
 # ---- the audit log ----------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -12,25 +11,9 @@ import pytest
 
 from idverify.biometric import ModelRegistry, as_image, encode_jpeg
 from idverify.biometric.face import FaceMatcher
-from idverify.cli import main
+from tests.conftest import Run
 from tests.unit.biometric.pictures import picture
 from tests.unit.biometric.test_registration import network
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def add(run: Run, folder: Path, file: Path, *more: object) -> tuple[int, str, str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Callable
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -22,12 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
 from idverify import MemoryTransport
 from idverify.chip.lds.files import FileId
 from idverify.chip.transport import pcsc
-from idverify.cli import main
 from idverify.emulator import Card, TestCvPki, personalise, pkcs8
 from idverify.emulator.terminal_auth import ROLE_TERMINAL
+from tests.conftest import Run
 from tests.unit.chip.access.test_pkcs11_key import MODULES, PIN, TOKEN, store
 
-Run = Callable[..., tuple[int, str, str]]
 AUTHORITY = TestCvPki("command line")
 PASSPHRASE = "open sesame"
 CARD_FILES = {"DG1", "DG2", "DG3", "DG4", "DG14", "DG15", "EF.CardAccess", "EF.COM", "EF.CVCA", "EF.SOD"}
@@ -39,21 +36,10 @@ def card() -> Card:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-    for name in [n for n in os.environ if n.startswith("IDVERIFY_") and n != "IDVERIFY_SHARED"]:
-        monkeypatch.delenv(name)
+def run(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("IDVERIFY_CAN", card().can or "")
     monkeypatch.setattr(pcsc, "open_reader", lambda *_: MemoryTransport(card().fresh()))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+    return run
 
 
 @pytest.fixture
